@@ -1,0 +1,75 @@
+"""Clients for tests: of an application in this process, and of a service in a process of its own."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from shopkit.service import Application
+
+from shopdev.mongod import free_port
+
+
+@asynccontextmanager
+async def client_of(app: Application) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the whole application, with its lifespan, in this process."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)  # type: ignore[arg-type]
+    async with app.routes.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+class Process:
+    """A service as it runs in earnest: `python -m NAME` with settings in the environment."""
+
+    def __init__(self, name: str, **environment: str) -> None:
+        self.name = name
+        self.port = int(environment.get("PORT") or free_port())
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = {**os.environ, "LOG_LEVEL": "warning", **environment, "PORT": str(self.port)}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self, ready_seconds: float = 30) -> "Process":
+        """Starts it and waits until it is ready."""
+        # A session of its own, so that a kill reaches the server's worker too.
+        command = [sys.executable, "-m", self.name]
+        self._process = subprocess.Popen(command, env=self._environment, start_new_session=True)
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            for _ in range(int(ready_seconds / 0.05)):
+                try:
+                    if (await client.get("/readyz")).status_code == 200:
+                        return self
+                except httpx.TransportError:
+                    pass
+                if self._process.poll() is not None:
+                    break
+                await asyncio.sleep(0.05)
+        self.kill()
+        raise AssertionError(f"{self.name} did not become ready")
+
+    def kill(self) -> None:
+        """kill -9, all of its processes."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM, and waits for the end."""
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: int) -> None:
+        if self._process is None:
+            return
+        if number == signal.SIGKILL:
+            os.killpg(self._process.pid, number)
+        else:
+            self._process.send_signal(number)
+        self._process.wait(timeout=30)
+
+    async def __aenter__(self) -> "Process":
+        return await self.start()
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.stop()

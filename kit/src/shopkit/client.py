@@ -1,0 +1,105 @@
+"""Calls to other services: pooled connections, deadlines, at most one retry inside a budget, and a breaker."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import aiohttp
+
+from shopkit import deadline
+from shopkit.errors import Internal, Unavailable
+from shopkit.metrics import Metrics
+
+CALL_SECONDS = 2.0
+CONNECTIONS = 100
+# Retries may add at most a fifth to the load of a neighbour that is in trouble already.
+RETRY_SHARE = 0.2
+RETRY_SAVINGS = 10.0
+FAILURES_TO_OPEN = 5
+OPEN_SECONDS = 2.0
+
+Query = Sequence[tuple[str, str]]
+
+
+class Breaker:
+    """Stops asking a neighbour that keeps failing; after a pause one call probes whether it is back."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._retry_at = 0.0
+
+    def admit(self) -> bool:
+        """Whether a call may be made now."""
+        if self._failures < FAILURES_TO_OPEN:
+            return True
+        if self._clock() < self._retry_at:
+            return False
+        self._retry_at = self._clock() + OPEN_SECONDS
+        return True
+
+    def note(self, *, good: bool) -> None:
+        """Tells how a call went."""
+        self._failures = 0 if good else self._failures + 1
+        if self._failures == FAILURES_TO_OPEN:
+            self._retry_at = self._clock() + OPEN_SECONDS * random.uniform(1, 1.25)  # noqa: S311
+
+
+class Hop:
+    """The way to one neighbour. Opened and closed with the application."""
+
+    def __init__(self, target: str, base_url: str, metrics: Metrics) -> None:
+        self._target = target
+        self._base = base_url.rstrip("/")
+        self._calls = metrics.counter(f"{target}_calls", f"Calls to {target}", "outcome")
+        self._breaker = Breaker()
+        self._savings = RETRY_SAVINGS
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Makes the pool, inside the running event loop."""
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30)
+        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    async def close(self) -> None:
+        """Closes the pool."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, path: str, query: Query = (), headers: Mapping[str, str] | None = None) -> bytes:
+        """The body of a 200. Unavailable where the neighbour fails, Internal where it refuses: that is our fault."""
+        self._savings = min(RETRY_SAVINGS, self._savings + RETRY_SHARE)
+        try:
+            return await self._get(path, query, headers or {})
+        except Unavailable:
+            if self._savings < 1 or not self._breaker.admit():
+                raise
+            self._savings -= 1
+            await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311
+            return await self._get(path, query, headers or {})
+
+    async def _get(self, path: str, query: Query, headers: Mapping[str, str]) -> bytes:
+        if self._session is None or not self._breaker.admit():
+            self._calls.labels("refused").inc()
+            raise Unavailable(f"The {self._target} service does not answer just now.")
+        seconds = deadline.remaining(CALL_SECONDS)
+        limits = aiohttp.ClientTimeout(total=seconds)
+        sent = {**headers, deadline.HEADER: str(int(seconds * 1000))}
+        try:
+            async with self._session.get(f"{self._base}{path}", params=query, headers=sent, timeout=limits) as answer:
+                status, body = answer.status, await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self._note("failed", good=False)
+            raise Unavailable(f"The {self._target} service does not answer just now.") from error
+        if status >= 500 or status == 429:
+            self._note("failed", good=False)
+            raise Unavailable(f"The {self._target} service answered {status}.")
+        self._note("ok" if status == 200 else "rejected", good=True)
+        if status != 200:
+            raise Internal(f"The {self._target} service answered {status} to {path}.")
+        return body
+
+    def _note(self, outcome: str, *, good: bool) -> None:
+        self._breaker.note(good=good)
+        self._calls.labels(outcome).inc()

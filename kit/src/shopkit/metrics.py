@@ -1,0 +1,67 @@
+"""What Prometheus may ask. One registry an application; label children are bound once, not at each request."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+
+HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+STORE_BUCKETS = (0.00005, 0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5)
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"})
+
+
+class Metrics:
+    """The metrics every service has, and the registry for its own."""
+
+    def __init__(self, service: str, version: str) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        labels = ("method", "route", "status")
+        self._requests = Counter("http_requests", "Requests answered", labels, registry=self.registry)
+        self._seconds = Histogram(
+            "http_request_duration_seconds", "Time to answer", labels, buckets=HTTP_BUCKETS, registry=self.registry
+        )
+        self.in_flight = Gauge("http_requests_in_flight", "Requests at work now", registry=self.registry)
+        self.shed = Counter("http_requests_shed", "Requests turned away by overload", registry=self.registry)
+        self._store = Histogram(
+            "store_call_duration_seconds",
+            "Time of calls to the store",
+            ("operation", "outcome"),
+            buckets=STORE_BUCKETS,
+            registry=self.registry,
+        )
+        build = Gauge("build_info", "What runs here", ("service", "version"), registry=self.registry)
+        build.labels(service, version).set(1)
+        self._bound: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._bound_store: dict[tuple[str, str], Histogram] = {}
+
+    def counter(self, name: str, help_text: str, *labels: str) -> Counter:
+        """A counter of the service's own."""
+        return Counter(name, help_text, labels, registry=self.registry)
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One request was answered."""
+        key = (method if method in METHODS else "other", route, status)
+        bound = self._bound.get(key)
+        if bound is None:
+            values = (key[0], route, str(status))
+            bound = self._bound[key] = (self._requests.labels(*values), self._seconds.labels(*values))
+        bound[0].inc()
+        bound[1].observe(seconds)
+
+    @contextmanager
+    def store_call(self, operation: str) -> Iterator[None]:
+        """Times one call to the store; an exception that leaves it counts as an error, a lost race does too."""
+        started = perf_counter()
+        outcome = "error"
+        try:
+            yield
+            outcome = "ok"
+        finally:
+            key = (operation, outcome)
+            bound = self._bound_store.get(key)
+            if bound is None:
+                bound = self._bound_store[key] = self._store.labels(*key)
+            bound.observe(perf_counter() - started)

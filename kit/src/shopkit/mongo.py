@@ -1,0 +1,152 @@
+"""MongoDB as a service's own database: acknowledged means on the journal of a majority."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import pymongo
+from bson.binary import Binary
+from bson.codec_options import CodecOptions
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
+
+from shopkit import deadline
+from shopkit.errors import Unavailable
+from shopkit.idempotency import Replay, ReplayExists
+from shopkit.metrics import Metrics
+from shopkit.values import now
+
+T = TypeVar("T")
+Document = dict[str, Any]
+Session = AsyncClientSession
+Database = AsyncDatabase[Document]
+Migration = Callable[[Database], Awaitable[None]]
+
+CALL_SECONDS = 3.0
+MIGRATION_SECONDS = 120.0
+# Codes of a server that is up but cannot take this just now (shutting down, no primary, failed write concern, busy).
+PASSING_CODES = frozenset({6, 7, 64, 89, 91, 112, 133, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+UTC_TIMES: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
+
+
+class Mongo:
+    """One MongoDB database. `migrations` run once each, in order, the first being number 1; each can be repeated."""
+
+    def __init__(self, url: str, name: str, migrations: Sequence[Migration], metrics: Metrics) -> None:
+        self._url = url
+        self._name = name
+        self._migrations = (make_replays, *migrations)
+        self._metrics = metrics
+        self._client: AsyncMongoClient[Document] | None = None
+
+    async def prepare(self) -> None:
+        """Connects, and runs the migrations that this database lacks. Several replicas may do this at once."""
+        if self._client is None:
+            self._client = AsyncMongoClient(
+                self._url,
+                appname=self._name,
+                w="majority",
+                journal=True,
+                readConcernLevel="majority",
+                serverSelectionTimeoutMS=2000,
+                connectTimeoutMS=1000,
+                maxPoolSize=50,
+                maxIdleTimeMS=300_000,
+                tz_aware=True,
+            )
+        done = self._database()["migrations"]
+        async with self.call("migrate", seconds=MIGRATION_SECONDS) as database:
+            applied = {record["_id"] async for record in done.find()}
+            for number, migration in enumerate(self._migrations, start=1):
+                if number not in applied:
+                    await migration(database)
+                    # Upsert: a second replica that ran the same (repeatable) step at the same time is no fault.
+                    await done.update_one({"_id": number}, {"$set": {"at": now()}}, upsert=True)
+
+    async def ping(self) -> None:
+        """Asks the primary; Unavailable if there is none."""
+        async with self.call("ping", seconds=1.0) as database:
+            hello = await database.command("hello")
+            if not hello.get("isWritablePrimary"):
+                raise Unavailable("MongoDB has no primary.")
+            if "setName" not in hello:
+                raise Unavailable("MongoDB must run as a replica set: start it with --replSet and initiate it.")
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        if self._client is not None:
+            await self._client.close()
+
+    @asynccontextmanager
+    async def call(self, operation: str, seconds: float = CALL_SECONDS) -> AsyncIterator[Database]:
+        """The database for one operation, within the request's deadline; failures of the store become Unavailable."""
+        with self._metrics.store_call(operation):
+            try:
+                with pymongo.timeout(deadline.remaining(seconds)):
+                    yield self._database()
+            except DuplicateKeyError:
+                raise
+            except PyMongoError as error:
+                passing = isinstance(error, OperationFailure) and error.code in PASSING_CODES
+                if error.timeout or passing or isinstance(error, ConnectionFailure):
+                    raise Unavailable(f"MongoDB does not answer: {type(error).__name__}.") from error
+                raise
+
+    async def transaction(self, operation: str, work: Callable[[Database, Session], Awaitable[T]]) -> T:
+        """All that `work` changes, or nothing; conflicts with other transactions are retried until the deadline."""
+        async with self.call(operation) as database, database.client.start_session() as session:
+
+            async def attempt(within: Session) -> T:
+                return await work(database, within)
+
+            return await session.with_transaction(attempt)
+
+    async def change(
+        self, operation: str, replay: Replay | None, work: Callable[[Database, Session | None], Awaitable[T]]
+    ) -> T:
+        """`work`, together with the answer to keep for it; without one, a single write needs no transaction."""
+        if replay is None:
+            async with self.call(operation) as database:
+                return await work(database, None)
+
+        async def both(database: Database, session: Session) -> T:
+            result = await work(database, session)
+            await keep_replay(database, session, replay)
+            return result
+
+        return await self.transaction(operation, both)
+
+    async def find_replay(self, replay_id: str, moment: datetime) -> Replay | None:
+        """The kept answer of that id, if it has not expired."""
+        async with self.call("find_replay") as database:
+            found = await database["replays"].find_one({"_id": replay_id, "expires_at": {"$gt": moment}})
+        if found is None:
+            return None
+        return Replay(found["_id"], found["fingerprint"], bytes(found["answer"]), found["expires_at"])
+
+    def _database(self) -> Database:
+        if self._client is None:
+            raise Unavailable("The database is not open yet.")
+        return self._client.get_default_database(self._name).with_options(codec_options=UTC_TIMES)
+
+
+async def make_replays(database: Database) -> None:
+    """The collection of kept answers; MongoDB drops each when it expires."""
+    await database["replays"].create_index("expires_at", expireAfterSeconds=0)
+
+
+async def keep_replay(database: Database, session: Session, replay: Replay) -> None:
+    """Keeps an answer in the transaction of the change it tells of; ReplayExists takes that change back."""
+    document: Mapping[str, Any] = {
+        "_id": replay.id,
+        "fingerprint": replay.fingerprint,
+        "answer": Binary(replay.answer),
+        "expires_at": replay.expires_at,
+    }
+    try:
+        await database["replays"].insert_one(dict(document), session=session)
+    except DuplicateKeyError as error:
+        raise ReplayExists from error

@@ -1,0 +1,148 @@
+"""RFC 9457 problem documents: the one table from situation to HTTP status, and the way out for every failure."""
+
+import math
+import random
+import re
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi import ResponseSpec
+
+from shopkit import errors
+from shopkit.errors import FieldError, ShopError
+
+TYPE_PREFIX = "https://trolley.example/problems/"
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: dict[type[ShopError], int] = {
+    errors.BrokenRequest: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.Conflict: 409,
+    errors.VersionConflict: 412,
+    errors.TooLarge: 413,
+    errors.UnsupportedMediaType: 415,
+    errors.InvalidRequest: 422,
+    errors.RateLimited: 429,
+    errors.Internal: 500,
+    errors.Unavailable: 503,
+    errors.DeadlineExceeded: 504,
+}
+KIND_OF_STATUS = {status: kind for kind, status in STATUS.items()}
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a failed call answers. Branch on `code` (or `type`), never on the texts."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    instance: str
+    errors: tuple[FieldError, ...] = ()
+
+
+def status_of(situation: type[ShopError]) -> int:
+    """The HTTP status of a situation: that of its nearest kind."""
+    return next(STATUS[kind] for kind in situation.__mro__ if kind in STATUS)
+
+
+def document(error: ShopError, request_id: str) -> dict[str, Any]:
+    """The problem document's members for one occurrence."""
+    problem = Problem(
+        type=TYPE_PREFIX + error.code,
+        title=error.title(),
+        status=status_of(type(error)),
+        code=error.code,
+        detail=error.detail,
+        instance=request_id,
+        errors=error.errors,
+    )
+    members: dict[str, Any] = msgspec.to_builtins(problem)
+    members.update(msgspec.to_builtins(error.facts))
+    return members
+
+
+def headers_of(error: ShopError) -> dict[str, str]:
+    """The headers that go with an occurrence: WWW-Authenticate, Retry-After (jittered, whole seconds), its own."""
+    headers = dict(error.headers)
+    if isinstance(error, errors.Unauthenticated):
+        headers.setdefault("WWW-Authenticate", "Bearer")
+    if error.retry_after is not None:
+        spread = random.uniform(1, 1.5) if isinstance(error, errors.Unavailable) else 1  # noqa: S311
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after * spread)))
+    return headers
+
+
+def encode(error: ShopError, request_id: str) -> bytes:
+    """The problem document as JSON."""
+    return msgspec.json.encode(document(error, request_id))
+
+
+def answer(request: Request[Any, Any, Any], failure: Exception) -> Response[bytes]:
+    """Exception handler for everything: named situations, the framework's own errors, and surprises."""
+    error = translate(failure)
+    request.scope["state"]["problem"] = failure if isinstance(error, errors.Internal) else error
+    return Response(
+        encode(error, request.scope["state"]["request_id"]),
+        status_code=status_of(type(error)),
+        media_type=MEDIA_TYPE,
+        headers=headers_of(error),
+    )
+
+
+def translate(failure: Exception) -> ShopError:
+    """Any exception as a situation. What we do not know is `internal`, and tells the caller nothing."""
+    match failure:
+        case ShopError():
+            return failure
+        case ValidationException():
+            return invalid_parameters(failure)
+        case HTTPException() if failure.status_code in KIND_OF_STATUS and failure.status_code < 500:
+            kind = KIND_OF_STATUS[failure.status_code]
+            allow = (failure.headers or {}).get("allow")
+            return kind(headers={"Allow": allow} if allow else None)
+        case TimeoutError():
+            return errors.DeadlineExceeded()
+        case _:
+            return errors.Internal()
+
+
+def invalid_parameters(failure: ValidationException) -> ShopError:
+    """Faults in path, query or header parameters, each with a pointer such as `#/query/limit`."""
+    faults = [fault for fault in failure.extra or () if isinstance(fault, dict)]
+    if any(fault.get("source") == "path" for fault in faults):
+        return errors.NotFound()
+    found = tuple(FieldError(f"#/{f.get('source', 'query')}/{f.get('key', '')}", str(f["message"])) for f in faults)
+    return errors.InvalidRequest("; ".join(fault.detail for fault in found), errors=found)
+
+
+def invalid_body(failure: msgspec.ValidationError) -> errors.InvalidRequest:
+    """msgspec's message ends in the place: "Expected `int`, got `str` - at `$.lines[0].quantity`"."""
+    detail, _, place = str(failure).partition(" - at `")
+    path = re.sub(r"\[(\d+)\]", r"/\1", place.rstrip("`").removeprefix("key in ").removeprefix("$"))
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", detail, re.DOTALL)
+    missing = re.fullmatch(r"Object missing required field `(.*)`", detail, re.DOTALL)
+    path = path.replace(".", "/") + (f"/{unknown[1]}" if unknown else f"/{missing[1]}" if missing else "")
+    return errors.InvalidRequest.at("#" + path, detail)
+
+
+def raises(*situations: type[ShopError]) -> dict[int, ResponseSpec]:
+    """A route's `responses=`: what it may answer besides success, for the OpenAPI document."""
+    by_status: dict[int, list[type[ShopError]]] = {}
+    for situation in situations:
+        by_status.setdefault(status_of(situation), []).append(situation)
+    return {
+        status: ResponseSpec(
+            data_container=Problem,
+            description=" or ".join(f"`{situation.code}`: {situation.title()}" for situation in found),
+            media_type=MEDIA_TYPE,
+            generate_examples=False,
+        )
+        for status, found in by_status.items()
+    }

@@ -1,0 +1,151 @@
+"""The request as routes see it: a strict body, the caller, preconditions; and the answer to give."""
+
+import json
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from shopkit.errors import BrokenRequest, ShopError, Unauthenticated, UnsupportedMediaType, VersionConflict
+from shopkit.problems import invalid_body
+from shopkit.tokens import Caller, Verifier, require_role
+
+T = TypeVar("T")
+Connection = ASGIConnection[Any, Any, Any, Any]
+JSON = "application/json"
+
+
+class DuplicateMember(ValueError):
+    """A JSON object names a member twice: which one counts would be a guess."""
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise DuplicateMember
+
+
+_duplicates = json.JSONDecoder(object_pairs_hook=_refuse_duplicates)
+
+
+@lru_cache(maxsize=256)
+def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    """The strict JSON decoder of a wire type."""
+    return msgspec.json.Decoder(kind)
+
+
+def decode(body: bytes, kind: Any) -> Any:
+    """`body` as `kind`; BrokenRequest where it is no JSON, InvalidRequest with a pointer where it does not fit."""
+    if not body.strip():
+        raise BrokenRequest("The body is empty; a JSON object is expected.")
+    try:
+        value = decoder(kind).decode(body)
+        _duplicates.decode(body.decode())
+    except msgspec.ValidationError as error:
+        raise invalid_body(error) from error
+    except DuplicateMember as error:
+        raise BrokenRequest("An object in the body names the same member twice.") from error
+    except (ValueError, RecursionError) as error:
+        raise BrokenRequest(f"The body is not JSON: {error}.") from error
+    return value
+
+
+class ShopRequest(Request[Any, Any, Any]):
+    """A request of ours: its body is decoded strictly by the route's `data` type."""
+
+    async def body(self) -> bytes:
+        content = await super().body()
+        if not content and self.route_handler.parsed_data_field is not None:
+            raise BrokenRequest("The body is empty; a JSON object is expected.")
+        return content
+
+    async def json(self) -> Any:
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != JSON and not (media_type.startswith("application/") and media_type.endswith("+json")):
+            raise UnsupportedMediaType
+        field = self.route_handler.parsed_data_field
+        return decode(await self.body(), field.annotation if field else Any)
+
+    @property
+    def id(self) -> str:
+        """The request id, as in X-Request-ID."""
+        return str(self.scope["state"]["request_id"])
+
+    @property
+    def caller_or_none(self) -> Caller | None:
+        """The caller that the route's guard found."""
+        caller: Caller | None = self.scope["state"].get("caller")
+        return caller
+
+    @property
+    def caller(self) -> Caller:
+        """The caller; Unauthenticated where there is none."""
+        if self.caller_or_none is None:
+            raise Unauthenticated
+        return self.caller_or_none
+
+    @property
+    def address(self) -> str:
+        """The network address of the client, seen through the proxies we trust."""
+        return str(self.scope["state"]["address"])
+
+    def require_version(self, version: int, current: object, raised: type[ShopError] = VersionConflict) -> None:
+        """The If-Match precondition: 412 with the current record unless it names `version` (or `*`)."""
+        wanted = self.headers.get("if-match")
+        if wanted is None or wanted.strip() == "*":
+            return
+        # A tag is the version, with a suffix after "-" where the answer hangs on more than the record.
+        tags = {
+            tag.strip().strip('"').partition("-")[0] for tag in wanted.split(",") if not tag.strip().startswith("W/")
+        }
+        if str(version) not in tags:
+            raise raised(f"The record is now at version {version}.", current=current)
+
+    def location(self, path: str) -> str:
+        """`path` as a client that came this way would write it, with the prefix it used."""
+        return f"{self.scope['state']['prefix']}{path}"
+
+    def answer(
+        self, data: T, *, status: int = 200, tag: str | None = None, headers: dict[str, str] | None = None
+    ) -> Response[T]:
+        """`data` as JSON; with a `tag`, an ETag and, for a reader who has it already, 304."""
+        headers = dict(headers or {})
+        if tag is not None:
+            headers["ETag"] = f'"{tag}"'
+            if self.method == "GET" and self._has(tag):
+                return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
+        content: Any = msgspec.json.encode(data)
+        return Response(content, status_code=status, headers=headers, media_type=JSON)
+
+    def _has(self, tag: str) -> bool:
+        known = self.headers.get("if-none-match")
+        if known is None:
+            return False
+        return known.strip() == "*" or tag in {part.strip().removeprefix("W/").strip('"') for part in known.split(",")}
+
+
+async def maybe_signed_in(connection: Connection, handler: BaseRouteHandler) -> None:  # noqa: ARG001
+    """Guard: anyone may call; a token that is sent must be good."""
+    header = connection.headers.get("authorization")
+    if header is None:
+        return
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("Authorization must be: Bearer <access token>.")
+    verifier: Verifier = connection.app.state.verifier
+    connection.scope["state"]["caller"] = await verifier.caller(token.strip())
+
+
+async def signed_in(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Guard: only a caller with a good access token."""
+    await maybe_signed_in(connection, handler)
+    if "caller" not in connection.scope["state"]:
+        raise Unauthenticated
+
+
+async def staff(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Guard: only staff."""
+    await signed_in(connection, handler)
+    require_role(connection.scope["state"]["caller"], "staff")

@@ -1,0 +1,35 @@
+"""Runs a service: one process that serves, watched over by Granian."""
+
+import socket
+
+from granian import Granian
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+
+from shopkit.settings import ServiceSettings, fail
+
+# How long requests at work may take to finish once the service is told to stop.
+DRAIN_SECONDS = 20
+# A client that sends its headers slower than this holds up nobody's shutdown.
+HEADER_TIMEOUT_MS = 5000
+
+
+def serve(factory: str, settings: ServiceSettings) -> None:
+    """Serves the application that `factory` ("package.module:function") makes, until SIGTERM or SIGINT."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            fail(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}.")
+    Granian(
+        factory,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        factory=True,
+        workers=1,
+        workers_kill_timeout=DRAIN_SECONDS,
+        log_dictconfig={"loggers": {"_granian": {"level": "WARNING"}}},
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
+    ).serve()

@@ -1,0 +1,109 @@
+"""Settings come from the environment, are read once, and all their faults are told together."""
+
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, Literal, NoReturn, TypeVar, get_type_hints
+
+import msgspec
+
+Network = IPv4Network | IPv6Network
+
+
+class BadSettings(Exception):
+    """The environment does not hold usable settings; `args` has a sentence for each."""
+
+
+def setting(help_text: str, default: Any = dataclasses.MISSING) -> Any:
+    """A field of a settings class; its environment variable is the field's name in capitals."""
+    return dataclasses.field(default=default, metadata={"help": help_text})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServiceSettings:
+    """What every service needs to know. Durations say their unit in their name."""
+
+    store_url: str = setting("where the data lives: sqlite:///PATH or mongodb://HOST/DATABASE")
+    host: str = setting("address to listen on", "127.0.0.1")
+    port: int = setting("port to listen on")
+    shop_env: Literal["development", "production"] = setting("production refuses embedded storage", "development")
+    log_level: Literal["debug", "info", "warning", "error"] = setting("least level that is logged", "info")
+    log_format: Literal["json", "text"] = setting("one JSON object or one readable line an event", "json")
+    max_in_flight: int = setting("requests at work at once; more are told 503", 256)
+    request_timeout_ms: int = setting("longest time a request may take", 10_000)
+    trusted_proxies: tuple[str, ...] = setting("networks whose X-Forwarded-For is believed, split by commas", ())
+
+    def faults(self) -> list[str]:
+        """What is wrong although each value alone could be read; subclasses add their own to these."""
+        found = []
+        scheme = self.store_url.partition(":")[0]
+        if scheme not in {"sqlite", "mongodb", "mongodb+srv"}:
+            found.append(f"STORE_URL must start with sqlite:/// or mongodb://, not {scheme}:")
+        if scheme == "sqlite" and self.shop_env == "production":
+            found.append("STORE_URL must be a mongodb:// address where SHOP_ENV=production: replicas share one store")
+        if not 0 < self.port < 65536:
+            found.append(f"PORT must be 1 to 65535, not {self.port}")
+        try:
+            self.proxy_networks()
+        except ValueError as error:
+            found.append(f"TRUSTED_PROXIES: {error}")
+        return found
+
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """`trusted_proxies` as networks."""
+        return tuple(ip_network(text) for text in self.trusted_proxies)
+
+
+Settings = TypeVar("Settings", bound=ServiceSettings)
+
+
+def read(cls: type[Settings], environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings of class `cls` from the environment; BadSettings with every fault found."""
+    faults: list[str] = []
+    values: dict[str, Any] = {}
+    hints = get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        name = field.name.upper()
+        if name not in environ:
+            if field.default is dataclasses.MISSING:
+                faults.append(f"{name} is missing: {field.metadata['help']}")
+            continue
+        text: Any = environ[name]
+        kind = hints[field.name]
+        if kind == tuple[str, ...]:
+            text = tuple(part.strip() for part in text.split(",") if part.strip())
+        try:
+            values[field.name] = msgspec.convert(text, kind, strict=False)
+        except msgspec.ValidationError as error:
+            faults.append(f"{name}: {error}")
+    if not faults:
+        settings = cls(**values)
+        faults = settings.faults()
+    if faults:
+        raise BadSettings(*faults)
+    return settings
+
+
+def read_or_exit(cls: type[Settings]) -> Settings:
+    """As `read`; on bad settings a sentence each on stderr and exit code 2."""
+    try:
+        return read(cls)
+    except BadSettings as bad:
+        fail(*bad.args)
+
+
+def fail(*sentences: str) -> NoReturn:
+    """End a command that was used wrongly: the sentences on stderr, exit code 2."""
+    print("\n".join(sentences), file=sys.stderr)
+    raise SystemExit(2)
+
+
+def describe(cls: type[ServiceSettings]) -> str:
+    """The settings as a table for `--help`."""
+    lines = []
+    for field in dataclasses.fields(cls):
+        default = "required" if field.default is dataclasses.MISSING else f"default {field.default!r}"
+        lines.append(f"  {field.name.upper():<22} {field.metadata['help']} ({default})")
+    return "\n".join(lines)

@@ -1,0 +1,134 @@
+"""Who is calling: access tokens (RFC 9068, Ed25519) checked locally against published keys."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import jwt
+import msgspec
+
+from shopkit.client import Hop
+from shopkit.errors import Forbidden, ShopError, Unauthenticated, Unavailable
+
+AUDIENCE = "trolley"
+TYPE = "at+jwt"
+ALGORITHM = "EdDSA"
+LEEWAY_SECONDS = 5
+REMEMBERED = 10_000
+KEYS_FRESH_SECONDS = 60
+# An unknown key id makes us ask for the keys again, but no caller can make us ask more often than this.
+KEYS_RETRY_SECONDS = 1
+
+Keys = Mapping[str, Any]
+FetchKeys = Callable[[], Awaitable[Keys]]
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """The person behind a request, as a valid access token says."""
+
+    id: str
+    roles: tuple[str, ...]
+    expires_at: int
+    session: str | None = None
+
+
+def public_keys(key_set: bytes) -> Keys:
+    """The Ed25519 keys of a JWK set (RFC 7517) by their id; others are passed over."""
+    document = msgspec.json.decode(key_set)
+    return {
+        key["kid"]: jwt.PyJWK(key, algorithm=ALGORITHM).key
+        for key in document["keys"]
+        if key.get("kty") == "OKP" and key.get("crv") == "Ed25519"
+    }
+
+
+class Verifier:
+    """Checks access tokens; remembers the good ones until they expire or the keys change."""
+
+    def __init__(self, fetch_keys: FetchKeys, issuer: str, clock: Callable[[], float] = time.time) -> None:
+        self._fetch = fetch_keys
+        self._issuer = issuer
+        self._clock = clock
+        self._keys: Keys = {}
+        self._fetched = self._tried = float("-inf")
+        self._lock = asyncio.Lock()
+        self._remembered: dict[str, Caller] = {}
+
+    async def caller(self, token: str) -> Caller:
+        """Whom `token` belongs to. Unauthenticated if it is not good; Unavailable if no keys were ever to be had."""
+        await self._refresh(older_than=KEYS_FRESH_SECONDS)
+        caller = self._remembered.get(token)
+        if caller is None:
+            caller = await self._verify(token)
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.clear()
+            self._remembered[token] = caller
+        if caller.expires_at + LEEWAY_SECONDS <= self._clock():
+            self._remembered.pop(token, None)
+            raise Unauthenticated("The access token has expired.")
+        return caller
+
+    async def _verify(self, token: str) -> Caller:
+        try:
+            header = jwt.get_unverified_header(token)
+            if header.get("alg") != ALGORITHM or str(header.get("typ", "")).lower() != TYPE:
+                raise Unauthenticated("This is not an access token of this shop.")
+            key = await self._key(str(header.get("kid", "")))
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                issuer=self._issuer,
+                options={"require": ["exp", "iat", "sub", "aud", "iss", "jti"], "verify_exp": False},
+            )
+            roles, session = claims.get("roles", ()), claims.get("sid")
+            return msgspec.convert(
+                {"id": claims["sub"], "roles": roles, "expires_at": claims["exp"], "session": session}, Caller
+            )
+        except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
+            raise Unauthenticated("The access token is not valid.") from error
+
+    async def _key(self, key_id: str) -> Any:
+        if key_id not in self._keys:
+            await self._refresh(older_than=KEYS_RETRY_SECONDS)
+        if key_id not in self._keys:
+            if self._fetched == float("-inf"):
+                raise Unavailable("The keys that sign access tokens cannot be had just now.")
+            raise Unauthenticated("The access token is signed by a key that is not in use.")
+        return self._keys[key_id]
+
+    async def _refresh(self, older_than: float) -> None:
+        """Asks for the keys again if they are older than that; while that fails, the keys we have serve on."""
+        if self._clock() - self._fetched < older_than:
+            return
+        async with self._lock:
+            moment = self._clock()
+            if moment - max(self._fetched, self._tried) < min(older_than, KEYS_RETRY_SECONDS):
+                return
+            self._tried = moment
+            try:
+                keys = await self._fetch()
+            except ShopError as error:
+                logging.getLogger(__name__).warning("signing keys not refreshed", extra={"reason": error.detail})
+                return
+            if keys.keys() != self._keys.keys():
+                self._remembered.clear()
+            self._keys, self._fetched = keys, moment
+
+
+def require_role(caller: Caller, role: str) -> None:
+    """Forbidden unless the caller has the role."""
+    if role not in caller.roles:
+        raise Forbidden(f"This needs the role {role!r}.")
+
+
+def keys_from(users: Hop) -> FetchKeys:
+    """Asks the users service for the keys it publishes."""
+
+    async def fetch() -> Keys:
+        return public_keys(await users.get("/.well-known/jwks.json"))
+
+    return fetch

@@ -1,0 +1,77 @@
+"""Keeps an eye on the store: opens it when it can be had, and knows at any time whether it answers."""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from shopkit.errors import Unavailable
+
+# An election of a new primary takes a moment; one failed ping must not empty the load balancer.
+FAILURES_TOLERATED = 2
+
+
+class Store(Protocol):
+    """What every store can do besides its business."""
+
+    async def prepare(self) -> None:
+        """Connects and brings the schema up to date. Safe to repeat and to run on several replicas at once."""
+        ...
+
+    async def ping(self) -> None:
+        """Returns if the store answers, raises Unavailable if not."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of everything."""
+        ...
+
+
+class StoreWatch:
+    """`async with StoreWatch(store, log) as watch:` prepares the store as soon as it is there and watches it on."""
+
+    def __init__(self, store: Store, log: logging.Logger, seconds: float = 1.0) -> None:
+        self._store = store
+        self._log = log
+        self._seconds = seconds
+        self._failures = FAILURES_TOLERATED
+        self._reason = "not reached yet"
+        self._prepared = False
+
+    def check(self) -> str:
+        """For readiness: "ok", or what is wrong."""
+        return "ok" if self._failures < FAILURES_TOLERATED else self._reason
+
+    async def __aenter__(self) -> "StoreWatch":
+        await self._look()
+        self._task = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._store.close()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._seconds)
+            await self._look()
+
+    async def _look(self) -> None:
+        try:
+            if not self._prepared:
+                await self._store.prepare()
+                self._prepared = True
+            await self._store.ping()
+        except Unavailable as error:
+            self._failures += 1
+            self._reason = error.detail
+            if self._failures == FAILURES_TOLERATED:
+                self._log.warning("store down", extra={"reason": error.detail})
+        except Exception:
+            self._failures += FAILURES_TOLERATED
+            self._reason = "The store answers, but its schema could not be prepared."
+            self._log.exception("store not usable")
+        else:
+            if self._failures >= FAILURES_TOLERATED:
+                self._log.info("store ready")
+            self._failures = 0

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
-from shopkit.service import Application
 
 from shopdev.mongod import free_port
+from shopkit.service import Application
 
 
 @asynccontextmanager

@@ -1,0 +1,60 @@
+# The commands of daily work; `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+LOCK := requirements/dev.txt
+PACKAGES := kit $(wildcard services/*) launcher
+SOURCES := $(addsuffix /src,$(PACKAGES))
+# Empty for all tests, or e.g. `make test ONLY=services/carts`.
+ONLY :=
+
+.PHONY: help
+help: ## List these commands
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+.PHONY: install
+install: .venv/installed ## Prepare .venv from the locks; does nothing when it is up to date
+
+.venv/installed: $(LOCK) $(wildcard */pyproject.toml services/*/pyproject.toml) tools/install.sh
+	@echo "Preparing .venv ..."
+	@tools/install.sh
+	@touch $@
+
+.PHONY: run
+run: install ## Start the whole shop on this machine (trolley up)
+	@exec $(BIN)/trolley up
+
+.PHONY: test
+test: install ## Run all tests; ONLY=services/carts runs some
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ONLY)
+
+.PHONY: check
+check: install ## Lint, format, types, import rules, sizes, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+	$(BIN)/python tools/size.py
+
+.PHONY: fix
+fix: install ## Mend what ruff can mend: format, imports, simple faults
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: install ## Recompile requirements/*.txt; ARGS=--upgrade takes newer versions
+	@tools/lock.sh $(ARGS)
+
+.PHONY: bench
+bench: install ## Measure and write bench/RESULTS.md
+	$(BIN)/python -m bench
+
+.PHONY: clean
+clean: ## Delete caches; never data, never .venv
+	@find . -path ./.venv -prune -o -path ./.data -prune -o -type d \
+	    \( -name __pycache__ -o -name .pytest_cache -o -name .mypy_cache -o -name .ruff_cache -o -name .hypothesis \
+	    -o -name .import_linter_cache -o -name .schemathesis \) -print0 | xargs -0 rm -rf

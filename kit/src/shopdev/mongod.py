@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
@@ -64,7 +65,7 @@ class Mongod:
         client: MongoClient[dict[str, object]] = MongoClient(
             f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=500
         )
-        members = {"_id": "trolley", "members": [{"_id": 0, "host": f"127.0.0.1:{self.port}"}]}
+        config: dict[str, Any] = {"_id": "trolley", "members": [{"_id": 0, "host": f"127.0.0.1:{self.port}"}]}
         with client:
             while time.monotonic() < give_up:
                 if self.process is not None and self.process.poll() is not None:
@@ -72,10 +73,15 @@ class Mongod:
                 try:
                     if client.admin.command("hello").get("isWritablePrimary"):
                         return
-                    client.admin.command("replSetInitiate", members)
+                    client.admin.command("replSetInitiate", config)
                 except OperationFailure as error:
                     if error.code != ALREADY_INITIATED:
                         raise
+                    # The folder was used before, on another port, which its configuration still names.
+                    kept = client.admin.command("replSetGetConfig")["config"]
+                    moved = {"members": [kept["members"][0] | config["members"][0]], "version": kept["version"] + 1}
+                    if moved["members"] != kept["members"]:
+                        client.admin.command("replSetReconfig", kept | moved, force=True)
                 except PyMongoError:
                     pass
                 time.sleep(0.05)

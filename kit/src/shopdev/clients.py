@@ -17,9 +17,23 @@ from shopkit.service import Application
 @asynccontextmanager
 async def client_of(app: Application) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the whole application, with its lifespan, in this process."""
+    ready, done = asyncio.Event(), asyncio.Event()
+
+    # As under a server, the lifespan is a task of its own: fixtures are set up and torn down in different ones.
+    async def live() -> None:
+        async with app.routes.lifespan():
+            ready.set()
+            await done.wait()
+
+    life = asyncio.create_task(live())
+    await asyncio.wait([life, asyncio.create_task(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)  # type: ignore[arg-type]
-    async with app.routes.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield client
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield client
+    finally:
+        done.set()
+        await life
 
 
 class Process:

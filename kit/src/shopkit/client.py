@@ -47,7 +47,7 @@ class Breaker:
 
 
 class Hop:
-    """The way to one neighbour. Opened and closed with the application."""
+    """The way to one neighbour; its pool is there inside `async with`."""
 
     def __init__(self, target: str, base_url: str, metrics: Metrics) -> None:
         self._target = target
@@ -57,13 +57,11 @@ class Hop:
         self._savings = RETRY_SAVINGS
         self._session: aiohttp.ClientSession | None = None
 
-    async def open(self) -> None:
-        """Makes the pool, inside the running event loop."""
+    async def __aenter__(self) -> None:
         connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30)
         self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
-    async def close(self) -> None:
-        """Closes the pool."""
+    async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
 

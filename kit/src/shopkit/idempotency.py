@@ -69,19 +69,20 @@ class _Kept(msgspec.Struct):
 class Key:
     """One request's Idempotency-Key, scoped to its caller."""
 
-    def __init__(self, secret: str, scope: str, payload: bytes, clock: Clock) -> None:
+    def __init__(self, secret: str, scope: str, payload: bytes, clock: Clock, kept: timedelta = KEPT) -> None:
         material = f"{scope}\n{secret}".encode()
         self.id = sha256(b"id\n" + material).hexdigest()
         self._fingerprint = hmac.digest(material, payload, "sha256").hex()
         self._cipher = AESGCM(sha256(b"answer\n" + material).digest())
         self._clock = clock
+        self._kept = kept
 
     def remember(self, answer: Response[Any]) -> Replay:
         """The answer, sealed, to be kept with the effect it tells of."""
         kept = _Kept(answer.status_code or 200, {k: str(v) for k, v in answer.headers.items()}, answer.content or b"")
         nonce = os.urandom(12)
         sealed = nonce + self._cipher.encrypt(nonce, msgspec.json.encode(kept), None)
-        return Replay(self.id, self._fingerprint, sealed, self._clock() + KEPT)
+        return Replay(self.id, self._fingerprint, sealed, self._clock() + self._kept)
 
     def replay(self, found: Replay) -> Response[Any]:
         """The first answer again; IdempotencyKeyReused if the request is another one."""
@@ -108,7 +109,7 @@ async def once(
     `work` is given a function that makes its answer into a Replay, to be handed to the store together with the change.
     """
     secret = request.headers.get("idempotency-key")
-    if secret is None:
+    if secret is None or request.method != "POST":
         return await work(lambda _: None)
     if not VISIBLE_ASCII.fullmatch(secret):
         raise InvalidRequest.at("#/header/Idempotency-Key", "Must be 1 to 255 visible ASCII characters.")

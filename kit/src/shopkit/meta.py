@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 from litestar import Response, get
 from litestar.openapi import ResponseSpec
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -115,7 +116,7 @@ async def show_docs(request: ShopRequest) -> Response[str]:
 
 
 @get("/docs/{name:str}", include_in_schema=False)
-async def show_docs_asset(name: str) -> Response[bytes]:
+async def show_docs_asset(name: FromPath[str]) -> Response[bytes]:
     """Script and style of the page, from the package swagger-ui-bundle."""
     if name == "start.js":
         return Response(DOCS_START.encode(), media_type="text/javascript")

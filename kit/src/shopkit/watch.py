@@ -27,7 +27,7 @@ class Store(Protocol):
 
 
 class StoreWatch:
-    """`async with StoreWatch(store, log) as watch:` prepares the store as soon as it is there and watches it on."""
+    """Inside `async with`, prepares the store as soon as it is there, and watches it on."""
 
     def __init__(self, store: Store, log: logging.Logger, seconds: float = 1.0) -> None:
         self._store = store
@@ -41,10 +41,9 @@ class StoreWatch:
         """For readiness: "ok", or what is wrong."""
         return "ok" if self._failures < FAILURES_TOLERATED else self._reason
 
-    async def __aenter__(self) -> "StoreWatch":
+    async def __aenter__(self) -> None:
         await self._look()
         self._task = asyncio.create_task(self._watch())
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         self._task.cancel()

@@ -1,0 +1,48 @@
+"""Puts the service together; the only way in."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from carts import routes
+from carts.catalogue import ProductCatalogue
+from carts.changing import Shop
+from carts.settings import Settings
+from carts.stores import open_store
+from shopkit.client import Hop
+from shopkit.meta import About
+from shopkit.metrics import Metrics
+from shopkit.service import Application, service
+from shopkit.tokens import Verifier, keys_from
+from shopkit.values import Clock, now
+from shopkit.watch import StoreWatch
+
+NAME = "carts"
+
+
+def create_app(settings: Settings, *, clock: Clock = now) -> Application:
+    """The service; nothing is opened before it starts."""
+    about = About(NAME, version("trolley-carts"), "Carts and their lines.", {"my cart": "/carts/current"})
+    metrics = Metrics(NAME, about.version)
+    store = open_store(settings.store_url, metrics, clock)
+    watch = StoreWatch(store, logging.getLogger(NAME))
+    users = Hop("users", settings.users_url, metrics)
+    products = Hop("products", settings.products_url, metrics)
+    catalogue = ProductCatalogue(products, settings.catalogue_fresh_ms / 1000)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with users, products, watch:
+            yield
+
+    return service(
+        about,
+        settings,
+        routes.handlers(),
+        metrics=metrics,
+        verifier=Verifier(keys_from(users), settings.issuer),
+        collaborators={"shop": Shop(store, catalogue, clock, metrics)},
+        checks={"store": watch.check},
+        lifespan=lifespan,
+    )

@@ -1,0 +1,92 @@
+"""What carts ask of the products service: price, stock and looks of SKUs. Its answers are kept for a moment."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from carts.cart import Catalogue, Facts
+from shopkit.client import Hop
+from shopkit.errors import Unavailable
+from shopkit.values import Money
+
+SKUS_AT_ONCE = 100
+REMEMBERED = 50_000
+
+
+class _Variant(msgspec.Struct):
+    sku: str
+    options: dict[str, str]
+    price: Money
+    stock: int | None
+
+
+class _Product(msgspec.Struct):
+    """The members of a product that a cart needs; it may have others."""
+
+    id: str
+    name: str
+    image_url: str | None
+    status: str
+    variants: list[_Variant]
+
+
+class _Products(msgspec.Struct):
+    items: list[_Product]
+
+
+_decoder = msgspec.json.Decoder(_Products)
+
+
+class Told(NamedTuple):
+    """The catalogue's answer. `stale`: it could not be asked, so this is what it said last, as far as we heard it."""
+
+    facts: Catalogue
+    stale: bool
+
+
+class ProductCatalogue:
+    """Facts about SKUs, at most `fresh_seconds` old; while products is down, those last seen by this replica."""
+
+    def __init__(self, products: Hop, fresh_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._products = products
+        self._fresh_seconds = fresh_seconds
+        self._clock = clock
+        self._seen: dict[str, tuple[float, Facts | None]] = {}
+
+    async def look_up(self, skus: Iterable[str]) -> Told:
+        """What is known of these SKUs now."""
+        wanted = dict.fromkeys(skus)
+        since = self._clock() - self._fresh_seconds
+        outdated = [sku for sku in wanted if sku not in self._seen or self._seen[sku][0] < since]
+        stale = False
+        try:
+            for start in range(0, len(outdated), SKUS_AT_ONCE):
+                await self._ask(outdated[start : start + SKUS_AT_ONCE])
+        except Unavailable:
+            stale = True
+        return Told({sku: self._seen[sku][1] for sku in wanted if sku in self._seen}, stale)
+
+    async def _ask(self, skus: list[str]) -> None:
+        asked = self._clock()
+        answer = _decoder.decode(await self._products.get("/products", [("sku", sku) for sku in skus]))
+        found = {
+            variant.sku: Facts(
+                product.id,
+                product.name,
+                variant.options,
+                product.image_url,
+                variant.price,
+                variant.stock,
+                for_sale=product.status == "active",
+            )
+            for product in answer.items
+            for variant in product.variants
+        }
+        for sku in skus:
+            # Out and in again: the oldest stand first, and are the first to go when there are too many.
+            self._seen.pop(sku, None)
+            self._seen[sku] = (asked, found.get(sku))
+        while len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]

@@ -1,0 +1,111 @@
+"""Changing a cart: load it, apply a rule, save it if nobody else has meanwhile, else begin again."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from hashlib import sha256
+from typing import TypeVar
+
+from litestar import Response
+
+from carts.cart import Cart, Catalogue, new_cart, touched
+from carts.catalogue import ProductCatalogue, Told
+from carts.pricing import PricedCart, price
+from carts.schemas import CartOut, cart_out
+from carts.store import CartStore, OwnerHasCart
+from shopkit.errors import Conflict, RecordChanged, ShopError
+from shopkit.idempotency import Remember
+from shopkit.metrics import Metrics
+from shopkit.requests import ShopRequest
+from shopkit.values import Clock, new_id
+
+T = TypeVar("T")
+ATTEMPTS = 40
+PAUSE_SECONDS = 0.002
+TOKEN_BYTES = 24
+
+Rule = Callable[[Cart, Catalogue], Cart]
+
+
+class CartBusy(Conflict):
+    """So many others change this cart that this change found no gap; try again."""
+
+
+class Shop:
+    """What the use cases of carts have at hand."""
+
+    def __init__(self, store: CartStore, catalogue: ProductCatalogue, clock: Clock, metrics: Metrics) -> None:
+        self.store = store
+        self.clock = clock
+        self._catalogue = catalogue
+        self._changed = metrics.counter("carts_changed", "Changes of carts", "kind", "outcome")
+        self._conflicts = metrics.counter("conflicts_retried", "Changes begun again because another was faster")
+
+    async def look_up(self, cart: Cart, more: Iterable[str] = ()) -> Told:
+        """What the catalogue says of the cart's lines, and of more SKUs."""
+        return await self._catalogue.look_up([*(line.sku for line in cart.lines), *more])
+
+    async def show(self, cart: Cart) -> PricedCart:
+        """The cart at present prices."""
+        told = await self.look_up(cart)
+        return price(cart, told.facts, stale=told.stale)
+
+    async def retry(self, kind: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Makes the attempt, again while others are faster; counts how it went."""
+        for number in range(ATTEMPTS):
+            try:
+                result = await attempt()
+            except (RecordChanged, OwnerHasCart):
+                self._conflicts.inc()
+                await asyncio.sleep(random.uniform(0, PAUSE_SECONDS * min(number, 10)))  # noqa: S311
+            except ShopError as error:
+                self._changed.labels(kind, error.code).inc()
+                raise
+            else:
+                self._changed.labels(kind, "ok").inc()
+                return result
+        self._changed.labels(kind, CartBusy.code).inc()
+        raise CartBusy
+
+
+def hash_of(token: str) -> str:
+    """How a cart's token is kept."""
+    return sha256(token.encode()).hexdigest()
+
+
+async def change_once(
+    request: ShopRequest, shop: Shop, cart: Cart, rule: Rule, skus: Sequence[str], remember: Remember
+) -> Response[CartOut]:
+    """Applies `rule`, which may bring in `skus`, and saves; RecordChanged if another was faster. Answers the cart."""
+    told = await shop.look_up(cart, skus)
+    await require_version(request, shop, cart)
+    after = rule(cart, told.facts)
+    priced = price(after, told.facts, stale=told.stale)
+    answer = request.answer(cart_out(priced), tag=priced.tag)
+    if after is not cart:
+        await shop.store.save(after, remember(answer))
+    return answer
+
+
+async def make_cart(
+    request: ShopRequest, shop: Shop, owner: str | None, rule: Rule, skus: Sequence[str], remember: Remember
+) -> Response[CartOut]:
+    """A new cart with what `rule` puts into it; a guest's comes with its token. OwnerHasCart if another was faster."""
+    token = None if owner else secrets.token_urlsafe(TOKEN_BYTES)
+    moment = shop.clock()
+    empty = new_cart(new_id(), owner, hash_of(token) if token else None, moment)
+    told = await shop.look_up(empty, skus)
+    filled = rule(empty, told.facts)
+    cart = filled if filled.version else touched(filled, moment)
+    priced = price(cart, told.facts, stale=told.stale)
+    headers = {"Location": request.location(f"/carts/{cart.id}")}
+    answer = request.answer(cart_out(priced, token), status=201, tag=priced.tag, headers=headers)
+    await shop.store.add(cart, remember(answer))
+    return answer
+
+
+async def require_version(request: ShopRequest, shop: Shop, cart: Cart) -> None:
+    """If-Match, with the present cart for a caller whose copy is stale."""
+    if "if-match" in request.headers:
+        request.require_version(cart.version, current=cart_out(await shop.show(cart)))

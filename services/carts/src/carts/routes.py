@@ -1,0 +1,282 @@
+"""The wire of carts: decode, act, encode."""
+
+from typing import Annotated, NamedTuple
+
+from litestar import Response, delete, get, patch, post, put
+from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
+from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter, SkipValidation
+from litestar.types import ControllerRouterHandler
+
+from carts import cart as rules
+from carts.cart import Cart, CartNotFound, Edit
+from carts.changing import CartBusy, Rule, Shop, change_once, hash_of, make_cart, require_version
+from carts.merging import merge_carts
+from carts.schemas import (
+    CartIn,
+    CartOut,
+    ChangesIn,
+    HistoryOut,
+    LineIn,
+    MergeIn,
+    MergeOut,
+    QuantityIn,
+    UndoIn,
+    added,
+    cart_out,
+    history_out,
+)
+from carts.undo import CannotUndo, undo
+from shopkit.errors import InvalidRequest
+from shopkit.idempotency import IdempotencyInFlight, IdempotencyKeyReused, Remember, once
+from shopkit.openapi import KEYED, TAGGED
+from shopkit.problems import raises
+from shopkit.requests import ShopRequest, maybe_signed_in, signed_in
+
+Carts = NamedDependency[SkipValidation[Shop]]
+Token = Annotated[str | None, HeaderParameter(name="Cart-Token", max_length=200, description="opens a guest's cart")]
+SkuInPath = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
+
+REPEATED = (IdempotencyKeyReused, IdempotencyInFlight)
+REFUSED = (
+    CartNotFound,
+    CartBusy,
+    rules.UnknownSku,
+    rules.InsufficientStock,
+    rules.QuantityLimit,
+    rules.LineLimit,
+    rules.CurrencyMismatch,
+    rules.CatalogueUnavailable,
+)
+
+
+class Visitor(NamedTuple):
+    """Who asks: a signed-in user, the holder of a guest cart's token, both or neither."""
+
+    user_id: str | None
+    token_hash: str | None
+
+    @classmethod
+    def of(cls, request: ShopRequest, token: str | None) -> "Visitor":
+        """The visitor behind a request."""
+        caller = request.caller_or_none
+        return cls(caller.id if caller else None, hash_of(token) if token else None)
+
+    async def find_current(self, shop: Shop) -> Cart | None:
+        """Their open cart: the user's own, else the one the token opens."""
+        if self.user_id is not None:
+            return await shop.store.find_of_owner(self.user_id)
+        return await shop.store.find_of_token(self.token_hash) if self.token_hash else None
+
+    async def get(self, shop: Shop, cart_id: FromPath[str]) -> Cart:
+        """The cart of that id, open or closed; CartNotFound unless it opens for them."""
+        cart = await shop.store.find(cart_id)
+        if cart is None or not cart.opens_for(self.user_id, self.token_hash):
+            raise CartNotFound
+        return cart
+
+    async def get_open(self, shop: Shop, cart_id: FromPath[str]) -> Cart:
+        """The open cart of that id; CartNotFound unless it opens for them."""
+        cart = await self.get(shop, cart_id)
+        if not cart.is_open:
+            raise CartNotFound
+        return cart
+
+    def scope(self, request: ShopRequest) -> str:
+        """Whose idempotency keys these are."""
+        return self.user_id or self.token_hash or f"anonymous {request.address}"
+
+
+@post(
+    "/carts",
+    guards=[maybe_signed_in],
+    opt=KEYED,
+    summary="Add to my cart",
+    responses=raises(*REFUSED, *REPEATED) | {200: ResponseSpec(CartOut, description="Added to the cart there was")},
+)
+async def add_to_my_cart(
+    request: ShopRequest, data: JSONBody[CartIn], shop: Carts, cart_token: Token = None
+) -> Response[CartOut]:
+    """Adds to the caller's cart; makes one where there is none. A guest's new cart comes with its token, told once."""
+    visitor = Visitor.of(request, cart_token)
+    edits = data.edits()
+
+    async def work(remember: Remember) -> Response[CartOut]:
+        async def attempt() -> Response[CartOut]:
+            cart = await visitor.find_current(shop)
+            rule, skus = _editing(shop, edits)
+            if cart is None:
+                return await make_cart(request, shop, visitor.user_id, rule, skus, remember)
+            return await change_once(request, shop, cart, rule, skus, remember)
+
+        return await shop.retry("added", attempt)
+
+    return await once(request, shop.store, shop.clock, visitor.scope(request), work)
+
+
+@get("/carts/current", guards=[maybe_signed_in], opt=TAGGED, summary="My cart", responses=raises(CartNotFound))
+async def show_my_cart(request: ShopRequest, shop: Carts, cart_token: Token = None) -> Response[CartOut]:
+    """The signed-in user's cart, or the one the token opens."""
+    cart = await Visitor.of(request, cart_token).find_current(shop)
+    if cart is None:
+        raise CartNotFound("You have no cart yet.")
+    return await _answer(request, shop, cart)
+
+
+@get("/carts/{cart_id:str}", guards=[maybe_signed_in], opt=TAGGED, summary="A cart", responses=raises(CartNotFound))
+async def show_cart(
+    request: ShopRequest, cart_id: FromPath[str], shop: Carts, cart_token: Token = None
+) -> Response[CartOut]:
+    """The cart, at present prices."""
+    return await _answer(request, shop, await Visitor.of(request, cart_token).get_open(shop, cart_id))
+
+
+@delete("/carts/{cart_id:str}", guards=[maybe_signed_in], opt=TAGGED, responses=raises(CartNotFound, CartBusy))
+async def delete_cart(request: ShopRequest, cart_id: FromPath[str], shop: Carts, cart_token: Token = None) -> None:
+    """Deletes the cart; so does asking again."""
+    visitor = Visitor.of(request, cart_token)
+
+    async def attempt() -> None:
+        cart = await visitor.get(shop, cart_id)
+        if cart.is_open:
+            await require_version(request, shop, cart)
+            await shop.store.save(rules.close(cart, shop.clock()), None)
+
+    await shop.retry("deleted", attempt)
+
+
+@post(
+    "/carts/{cart_id:str}/lines",
+    guards=[maybe_signed_in],
+    opt=KEYED | TAGGED,
+    status_code=200,
+    summary="Add to a cart",
+    responses=raises(*REFUSED, *REPEATED),
+)
+async def add_line(
+    request: ShopRequest, cart_id: FromPath[str], data: JSONBody[LineIn], shop: Carts, cart_token: Token = None
+) -> Response[CartOut]:
+    """Adds so many of a product to those the cart holds."""
+    return await _change(request, shop, cart_id, cart_token, "added", _editing(shop, [added(data, "#")]))
+
+
+@put("/carts/{cart_id:str}/lines/{sku:str}", guards=[maybe_signed_in], opt=TAGGED, responses=raises(*REFUSED))
+async def set_line(
+    request: ShopRequest,
+    cart_id: FromPath[str],
+    sku: SkuInPath,
+    data: JSONBody[QuantityIn],
+    shop: Carts,
+    cart_token: Token = None,
+) -> Response[CartOut]:
+    """Sets how many of a product the cart holds; 0 removes the line."""
+    edits = [Edit(sku, quantity=data.quantity)]
+    return await _change(request, shop, cart_id, cart_token, "set", _editing(shop, edits))
+
+
+@patch("/carts/{cart_id:str}/lines", guards=[maybe_signed_in], opt=TAGGED, responses=raises(*REFUSED))
+async def change_lines(
+    request: ShopRequest, cart_id: FromPath[str], data: JSONBody[ChangesIn], shop: Carts, cart_token: Token = None
+) -> Response[CartOut]:
+    """Several changes, all or none."""
+    return await _change(request, shop, cart_id, cart_token, "set", _editing(shop, data.edits()))
+
+
+@delete(
+    "/carts/{cart_id:str}/lines/{sku:str}",
+    guards=[maybe_signed_in],
+    opt=TAGGED,
+    status_code=200,
+    responses=raises(CartNotFound, CartBusy),
+)
+async def remove_line(
+    request: ShopRequest, cart_id: FromPath[str], sku: SkuInPath, shop: Carts, cart_token: Token = None
+) -> Response[CartOut]:
+    """Removes a line; fine too if there is none."""
+    edits = [Edit(sku, quantity=0)]
+    return await _change(request, shop, cart_id, cart_token, "removed", _editing(shop, edits))
+
+
+@get("/carts/{cart_id:str}/history", guards=[maybe_signed_in], responses=raises(CartNotFound))
+async def show_history(
+    request: ShopRequest, cart_id: FromPath[str], shop: Carts, cart_token: Token = None
+) -> Response[HistoryOut]:
+    """What happened to the cart, newest first: the last 200 changes of lines."""
+    return request.answer(history_out(await Visitor.of(request, cart_token).get_open(shop, cart_id)))
+
+
+@post(
+    "/carts/{cart_id:str}/undo",
+    guards=[maybe_signed_in],
+    opt=KEYED | TAGGED,
+    status_code=200,
+    summary="Take back a change",
+    responses=raises(CartNotFound, CartBusy, CannotUndo, rules.LineLimit, *REPEATED),
+)
+async def undo_change(
+    request: ShopRequest, cart_id: FromPath[str], data: JSONBody[UndoIn], shop: Carts, cart_token: Token = None
+) -> Response[CartOut]:
+    """Takes back what made that version, unless a later change touched the same lines; a merge for 24 hours."""
+    changing: Changing = (lambda cart, catalogue: undo(cart, data.version, catalogue, shop.clock())), []
+    return await _change(request, shop, cart_id, cart_token, "undone", changing)
+
+
+@post(
+    "/carts/merge",
+    guards=[signed_in],
+    status_code=200,
+    summary="Merge a guest's cart into mine",
+    responses=raises(CartNotFound, CartBusy),
+)
+async def merge_into_my_cart(
+    request: ShopRequest, data: JSONBody[MergeIn], shop: Carts, cart_token: Token = None
+) -> Response[MergeOut]:
+    """Puts the lines of the token's cart into the caller's, and reports on each; the same token, the same answer."""
+    if not cart_token:
+        raise InvalidRequest.at("#/header/Cart-Token", "The token of the guest's cart is missing.")
+    return await merge_carts(request, shop, cart_token, data.mode)
+
+
+Changing = tuple[Rule, list[str]]
+
+
+def _editing(shop: Shop, edits: list[Edit]) -> Changing:
+    """The rule that makes these edits, and the SKUs it may bring in."""
+    return (lambda cart, catalogue: rules.edit(cart, edits, catalogue, shop.clock())), [edit.sku for edit in edits]
+
+
+async def _change(
+    request: ShopRequest, shop: Shop, cart_id: FromPath[str], token: str | None, kind: str, changing: Changing
+) -> Response[CartOut]:
+    visitor = Visitor.of(request, token)
+    rule, skus = changing
+
+    async def work(remember: Remember) -> Response[CartOut]:
+        async def attempt() -> Response[CartOut]:
+            return await change_once(request, shop, await visitor.get_open(shop, cart_id), rule, skus, remember)
+
+        return await shop.retry(kind, attempt)
+
+    return await once(request, shop.store, shop.clock, visitor.scope(request), work)
+
+
+async def _answer(request: ShopRequest, shop: Shop, cart: Cart) -> Response[CartOut]:
+    priced = await shop.show(cart)
+    return request.answer(cart_out(priced), tag=priced.tag)
+
+
+def handlers() -> list[ControllerRouterHandler]:
+    """All of them."""
+    return [
+        add_to_my_cart,
+        show_my_cart,
+        show_cart,
+        delete_cart,
+        add_line,
+        set_line,
+        change_lines,
+        remove_line,
+        show_history,
+        undo_change,
+        merge_into_my_cart,
+    ]

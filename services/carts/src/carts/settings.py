@@ -1,0 +1,17 @@
+"""What the carts service is told from outside."""
+
+from dataclasses import dataclass
+
+from shopkit.settings import ServiceSettings, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ServiceSettings):
+    """Environment variables of the same names in capitals."""
+
+    store_url: str = setting("where carts live: sqlite:///PATH or mongodb://HOST/DATABASE", "sqlite:///.data/carts.db")
+    port: int = setting("port to listen on", 3002)
+    users_url: str = setting("the users service, for the keys that sign access tokens", "http://127.0.0.1:3000")
+    products_url: str = setting("the products service, for prices and stock", "http://127.0.0.1:3001")
+    issuer: str = setting("who must have issued access tokens", "https://users.trolley.example")
+    catalogue_fresh_ms: int = setting("how long a price or stock once seen counts as the present one", 500)

@@ -1,0 +1,42 @@
+"""Taking back a change of a cart."""
+
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from carts.cart import LINES_MAX, Cart, Catalogue, Change, Line, LineLimit, changed
+from shopkit.errors import Conflict
+
+MERGE_UNDO_LIFE = timedelta(hours=24)
+
+
+class CannotUndo(Conflict):
+    """This change cannot be taken back any more."""
+
+
+def undo(cart: Cart, version: int, catalogue: Catalogue, moment: datetime) -> Cart:
+    """The cart without the change that made `version`. CannotUndo if a later one touched the same lines."""
+    made = [change for change in cart.history if change.version == version]
+    if not made:
+        raise CannotUndo(f"The cart's history does not hold what made version {version}.")
+    touched = {change.sku for change in made}
+    later = next((change for change in cart.history if change.version > version and change.sku in touched), None)
+    if later is not None:
+        raise CannotUndo(f"Version {later.version} changed {later.sku} again.")
+    if made[0].kind == "merged" and moment - made[0].at > MERGE_UNDO_LIFE:
+        raise CannotUndo("A merge can be taken back for 24 hours.")
+    lines = {line.sku: line for line in cart.lines}
+    for change in made:
+        restored = _restored(change, lines.pop(change.sku, None))
+        if restored is not None:
+            lines[change.sku] = restored
+    if len(lines) > max(LINES_MAX, len(cart.lines)):
+        raise LineLimit
+    return changed(cart, lines.values(), "undone", catalogue, moment)
+
+
+def _restored(change: Change, line: Line | None) -> Line | None:
+    if change.before == 0:
+        return None
+    was = line or change.line
+    return replace(was, wanted=change.before) if was else None

@@ -1,8 +1,6 @@
 """A real MongoDB on this machine: the `mongod` of a wheel, as a replica set of one."""
 
 import importlib.util
-import os
-import signal
 import socket
 import subprocess
 import time
@@ -97,7 +95,7 @@ class Mongod:
     def kill(self) -> None:
         """Ends it as a power cut would."""
         if self.process is not None:
-            os.kill(self.process.pid, signal.SIGKILL)
+            self.process.kill()
             self.process.wait()
 
     def __enter__(self) -> str:

@@ -1,8 +1,9 @@
 """MongoDB as a service's own database: acknowledged means on the journal of a majority."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pymongo
@@ -26,14 +27,15 @@ Database = AsyncDatabase[Document]
 Migration = Callable[[Database], Awaitable[None]]
 
 CALL_SECONDS = 3.0
-MIGRATION_SECONDS = 120.0
+MIGRATION_SECONDS = 60.0
+MIGRATION_POLL_SECONDS = 0.05
 # Codes of a server that is up but cannot take this just now (shutting down, no primary, failed write concern, busy).
 PASSING_CODES = frozenset({6, 7, 64, 89, 91, 112, 133, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
 UTC_TIMES: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 
 class Mongo:
-    """One MongoDB database. `migrations` run once each, in order, the first being number 1; each can be repeated."""
+    """One MongoDB database. `migrations` run in order; one that a crash cut short runs again."""
 
     def __init__(self, url: str, name: str, migrations: Sequence[Migration], metrics: Metrics) -> None:
         self._url = url
@@ -43,7 +45,7 @@ class Mongo:
         self._client: AsyncMongoClient[Document] | None = None
 
     async def prepare(self) -> None:
-        """Connects, and runs the migrations that this database lacks. Several replicas may do this at once."""
+        """Connects, and runs the migrations that this database lacks: each once, however many replicas start."""
         if self._client is None:
             self._client = AsyncMongoClient(
                 self._url,
@@ -57,14 +59,12 @@ class Mongo:
                 maxIdleTimeMS=300_000,
                 tz_aware=True,
             )
-        done = self._database()["migrations"]
+        await self.ping()
         async with self.call("migrate", seconds=MIGRATION_SECONDS) as database:
-            applied = {record["_id"] async for record in done.find()}
             for number, migration in enumerate(self._migrations, start=1):
-                if number not in applied:
-                    await migration(database)
-                    # Upsert: a second replica that ran the same (repeatable) step at the same time is no fault.
-                    await done.update_one({"_id": number}, {"$set": {"at": now()}}, upsert=True)
+                while not await database["migrations"].find_one({"_id": number, "done": True}):
+                    if not await _migrated(database, number, migration):
+                        await asyncio.sleep(MIGRATION_POLL_SECONDS)
 
     async def ping(self) -> None:
         """Asks the primary; Unavailable if there is none."""
@@ -131,6 +131,21 @@ class Mongo:
         if self._client is None:
             raise Unavailable("The database is not open yet.")
         return self._client.get_default_database(self._name).with_options(codec_options=UTC_TIMES)
+
+
+async def _migrated(database: Database, number: int, migration: Migration) -> bool:
+    """Runs a migration, unless another replica is at it: False."""
+    moment = now()
+    unfinished = {"_id": number, "done": False, "until": {"$lt": moment}}
+    claim = {"$set": {"done": False, "until": moment + timedelta(seconds=MIGRATION_SECONDS)}}
+    try:
+        # Matches what a replica began and died in, inserts what nobody began, and collides with all else.
+        await database["migrations"].update_one(unfinished, claim, upsert=True)
+    except DuplicateKeyError:
+        return False
+    await migration(database)
+    await database["migrations"].update_one({"_id": number}, {"$set": {"done": True}})
+    return True
 
 
 async def make_replays(database: Database) -> None:

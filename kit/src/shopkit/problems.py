@@ -124,7 +124,7 @@ def invalid_parameters(failure: ValidationException) -> ShopError:
 
 def invalid_body(failure: msgspec.ValidationError) -> errors.InvalidRequest:
     """msgspec's message ends in the place: "Expected `int`, got `str` - at `$.lines[0].quantity`"."""
-    detail, _, place = str(failure).partition(" - at `")
+    detail, _, place = str(failure).replace("[...]", "").partition(" - at `")
     path = re.sub(r"\[(\d+)\]", r"/\1", place.rstrip("`").removeprefix("key in ").removeprefix("$"))
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", detail, re.DOTALL)
     missing = re.fullmatch(r"Object missing required field `(.*)`", detail, re.DOTALL)

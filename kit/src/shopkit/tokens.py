@@ -15,6 +15,7 @@ from shopkit.errors import Forbidden, ShopError, Unauthenticated, Unavailable
 AUDIENCE = "trolley"
 TYPE = "at+jwt"
 ALGORITHM = "EdDSA"
+CLAIMS = ["exp", "iat", "sub", "aud", "iss", "jti"]
 LEEWAY_SECONDS = 5
 REMEMBERED = 10_000
 KEYS_FRESH_SECONDS = 60
@@ -82,7 +83,8 @@ class Verifier:
                 algorithms=[ALGORITHM],
                 audience=AUDIENCE,
                 issuer=self._issuer,
-                options={"require": ["exp", "iat", "sub", "aud", "iss", "jti"], "verify_exp": False},
+                # `exp` is checked at each use, above; `iat` not at all: the clock of another machine may be ahead.
+                options={"require": CLAIMS, "verify_exp": False, "verify_iat": False},
             )
             roles, session = claims.get("roles", ()), claims.get("sid")
             return msgspec.convert(

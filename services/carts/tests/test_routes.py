@@ -2,9 +2,10 @@
 
 import httpx
 import pytest
-from .conftest import Guest, Products, new_guest, quantities
 
 from shopdev.people import People
+
+from .conftest import Guest, Products, new_guest, quantities
 
 
 async def test_a_guest_gets_an_empty_cart_with_a_token_told_once(client: httpx.AsyncClient) -> None:

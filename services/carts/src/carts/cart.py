@@ -89,7 +89,7 @@ class Line(Struct, frozen=True, array_like=True):
 
 
 class Change(Struct, frozen=True, array_like=True):
-    """What one version did to one line. `line` is the line as it was, kept so that it can be brought back."""
+    """What one version did to one line. `line` is the line that is no longer there, to be brought back."""
 
     version: int
     at: datetime
@@ -154,6 +154,10 @@ def edit(cart: Cart, edits: Sequence[Edit], catalogue: Catalogue, moment: dateti
     for wish in edits:
         position += 1
         after = _edited(lines.pop(wish.sku, None), wish, catalogue, position)
+        was = cart.line(wish.sku)
+        if after is not None and was is not None:
+            # Removed and added again by the same request: still the line it was, at its place and price.
+            after = replace(was, wanted=after.wanted)
         if after is not None:
             _require_currency(after, lines.values())
             lines[wish.sku] = after

@@ -2,26 +2,18 @@
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from shopkit.errors import InvalidRequest
 
-T = TypeVar("T")
 K = TypeVar("K")
 
 LIMIT_MAX = 100
-Limit = Annotated[int, Parameter(ge=1, le=LIMIT_MAX, description="how many at most")]
-Cursor = Annotated[str | None, Parameter(max_length=2000, description="`next_cursor` of the page before")]
-
-
-class Page(msgspec.Struct, Generic[T]):
-    """Some of a list; `next_cursor` is None on the last page."""
-
-    items: list[T]
-    next_cursor: str | None
+Limit = Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX, description="how many at most")]
+Cursor = Annotated[str | None, QueryParameter(max_length=2000, description="`next_cursor` of the page before")]
 
 
 def encode_cursor(kind: str, key: object) -> str:

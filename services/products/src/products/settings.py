@@ -1,0 +1,18 @@
+"""What the products service is told from outside."""
+
+from dataclasses import dataclass
+
+from shopkit.settings import ServiceSettings, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ServiceSettings):
+    """Environment variables of the same names in capitals."""
+
+    store_url: str = setting(
+        "where products live: sqlite:///PATH or mongodb://HOST/DATABASE", "sqlite:///.data/products.db"
+    )
+    port: int = setting("port to listen on", 3001)
+    users_url: str = setting("the users service, for the keys that sign access tokens", "http://127.0.0.1:3000")
+    issuer: str = setting("who must have issued access tokens", "https://users.trolley.example")
+    images_dir: str = setting("folder whose pictures are served under /images; empty for none", "")

@@ -1,0 +1,64 @@
+"""The port: what the service asks of whatever keeps its products."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from products.listing import Listing, Query
+from products.product import Product
+from products.stock import StockChange, Stocks
+from shopkit.idempotency import Replay
+from shopkit.watch import Store
+
+
+class ProductStore(Store, Protocol):
+    """Where products live. Every method is atomic, and what it changes is durable when it returns.
+
+    SKUs and slugs are unique over all products, archived ones too. A replay is kept by the same transaction as the
+    change, or raises `shopkit.idempotency.ReplayExists`, and then nothing was changed.
+    """
+
+    async def find(self, id_or_slug: str) -> Product | None:
+        """The product of that id or slug, archived or not."""
+        ...
+
+    async def find_by_ids(self, ids: Sequence[str]) -> list[Product]:
+        """The products of those ids, archived or not, in no order."""
+        ...
+
+    async def find_by_skus(self, skus: Sequence[str]) -> list[Product]:
+        """The products that hold any of those SKUs, each once, archived or not, in no order."""
+        ...
+
+    async def page(self, query: Query) -> Listing:
+        """One page of the active products that `query` describes.
+
+        Orders are total: what shares a sort key is ordered by id. Names and facets compare by code point. By relevance,
+        a product with the words in its name comes before one that has them elsewhere.
+        """
+        ...
+
+    async def add(self, product: Product, replay: Replay | None) -> None:
+        """Keeps a new product. SkuTaken or SlugTaken if another one has its SKU or slug."""
+        ...
+
+    async def save(self, product: Product) -> None:
+        """Keeps the product's next version. RecordChanged unless the one before is what is kept now; else as `add`."""
+        ...
+
+    async def change_stock(
+        self, changes: Sequence[StockChange], at: datetime, remember: Callable[[Stocks], Replay | None] | None
+    ) -> Stocks:
+        """Applies `products.stock.change_stock` to whatever is kept now, and says what is left of each SKU.
+
+        `remember`, if given, makes the answer to keep with the change. Conflict if others never let it through.
+        """
+        ...
+
+    async def keep_replay(self, replay: Replay) -> None:
+        """Keeps the answer to a request whose changes are kept already."""
+        ...
+
+    async def find_replay(self, replay_id: str) -> Replay | None:
+        """The kept answer of that id."""
+        ...

@@ -1,0 +1,154 @@
+"""Products in MongoDB."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, TEXT, ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from products.listing import Listing, Query
+from products.product import STOCK_MAX, Product, SkuTaken, SlugTaken, is_id
+from products.stock import StockChange, Stocks, change_stock, total_deltas
+from products.stores.mongo_listing import read_listing
+from products.stores.mongo_record import from_document, to_document
+from shopkit.errors import RecordChanged
+from shopkit.idempotency import Replay
+from shopkit.metrics import Metrics
+from shopkit.mongo import Database, Mongo, Session, keep_replay
+from shopkit.values import Clock
+
+# All of a document but what only the text index reads.
+UNSEARCHED = {"words": 0}
+
+
+async def make_products(database: Database) -> None:
+    """The collection and its indexes."""
+    products = database["products"]
+    await products.create_index("slug", unique=True)
+    await products.create_index("variants.sku", unique=True)
+    for key in ("price_from", "name_key", "created_at", "category", "tags"):
+        await products.create_index([("status", ASCENDING), (key, ASCENDING), ("_id", ASCENDING)])
+    weights = {"words.name": 100, "words.labels": 10, "words.description": 1}
+    await products.create_index(
+        [(field, TEXT) for field in weights], weights=weights, default_language="none", name="search"
+    )
+
+
+class MongoProductStore:
+    """A ProductStore."""
+
+    def __init__(self, url: str, metrics: Metrics, clock: Clock) -> None:
+        self._mongo = Mongo(url, "products", [make_products], metrics)
+        self._clock = clock
+        self.prepare = self._mongo.prepare
+        self.ping = self._mongo.ping
+        self.close = self._mongo.close
+
+    async def find(self, id_or_slug: str) -> Product | None:
+        wanted = {"_id" if is_id(id_or_slug) else "slug": id_or_slug}
+        async with self._mongo.call("find") as database:
+            found = await database["products"].find_one(wanted, UNSEARCHED)
+        return from_document(found) if found else None
+
+    async def find_by_ids(self, ids: Sequence[str]) -> list[Product]:
+        async with self._mongo.call("find_by_ids") as database:
+            found = await database["products"].find({"_id": {"$in": list(ids)}}, UNSEARCHED).to_list()
+        return [from_document(document) for document in found]
+
+    async def find_by_skus(self, skus: Sequence[str]) -> list[Product]:
+        async with self._mongo.call("find_by_skus") as database:
+            return await _holders(database, None, skus)
+
+    async def page(self, query: Query) -> Listing:
+        async with self._mongo.call("page") as database:
+            return await read_listing(database["products"], query)
+
+    async def add(self, product: Product, replay: Replay | None) -> None:
+        async def work(database: Database, session: Session | None) -> None:
+            await database["products"].insert_one(to_document(product), session=session)
+
+        try:
+            await self._mongo.change("add", replay, work)
+        except DuplicateKeyError as error:
+            raise _taken(error) from error
+
+    async def save(self, product: Product) -> None:
+        try:
+            async with self._mongo.call("save") as database:
+                await _replace(database, None, product)
+        except DuplicateKeyError as error:
+            raise _taken(error) from error
+
+    async def change_stock(
+        self, changes: Sequence[StockChange], at: datetime, remember: Callable[[Stocks], Replay | None] | None
+    ) -> Stocks:
+        if remember is None and len(total_deltas(changes)) == 1:
+            return await self._change_stock_of_one(changes, at)
+
+        async def work(database: Database, session: Session) -> Stocks:
+            products = await _holders(database, session, [change.sku for change in changes])
+            changed, stocks = change_stock(products, changes, at)
+            for product in changed:
+                await _replace(database, session, product)
+            replay = remember(stocks) if remember is not None else None
+            if replay is not None:
+                await keep_replay(database, session, replay)
+            return stocks
+
+        return await self._mongo.transaction("change_stock", work)
+
+    async def _change_stock_of_one(self, changes: Sequence[StockChange], at: datetime) -> Stocks:
+        """One conditional update does it, however many want the same SKU; only a refusal needs the product itself."""
+        ((sku, delta),) = total_deltas(changes).items()
+        async with self._mongo.call("change_stock") as database:
+            while True:
+                stocks = await _count(database, sku, delta, at) if delta else None
+                if stocks is not None:
+                    return stocks
+                changed, stocks = change_stock(await _holders(database, None, [sku]), changes, at)
+                if not changed:
+                    return stocks
+
+    async def keep_replay(self, replay: Replay) -> None:
+        async def nothing(_: Database, __: Session | None) -> None: ...
+
+        await self._mongo.change("keep_replay", replay, nothing)
+
+    async def find_replay(self, replay_id: str) -> Replay | None:
+        return await self._mongo.find_replay(replay_id, self._clock())
+
+
+async def _holders(database: Database, session: Session | None, skus: Sequence[str]) -> list[Product]:
+    wanted = {"variants.sku": {"$in": list(skus)}}
+    found = await database["products"].find(wanted, UNSEARCHED, session=session).to_list()
+    return [from_document(document) for document in found]
+
+
+async def _replace(database: Database, session: Session | None, product: Product) -> None:
+    before = {"_id": product.id, "version": product.version - 1}
+    outcome = await database["products"].replace_one(before, to_document(product), session=session)
+    if outcome.matched_count != 1:
+        raise RecordChanged
+
+
+async def _count(database: Database, sku: str, delta: int, at: datetime) -> Stocks | None:
+    """Adds `delta` to a stock that is counted and stays within its bounds; None if there is none such."""
+    within = {"$gte": max(0, -delta), "$lte": STOCK_MAX - max(0, delta)}
+    found: dict[str, Any] | None = await database["products"].find_one_and_update(
+        {"variants": {"$elemMatch": {"sku": sku, "stock": within}}},
+        {"$inc": {"variants.$.stock": delta, "version": 1}, "$set": {"updated_at": at}},
+        projection={"variants.sku": 1, "variants.stock": 1},
+        return_document=ReturnDocument.AFTER,
+    )
+    if found is None:
+        return None
+    return {variant["sku"]: variant["stock"] for variant in found["variants"] if variant["sku"] == sku}
+
+
+def _taken(error: DuplicateKeyError) -> SkuTaken | SlugTaken:
+    details = error.details or {}
+    (value,) = details.get("keyValue", {"": ""}).values()
+    if "slug" in details.get("keyPattern", {}):
+        return SlugTaken(f"Another product has the slug {value}.")
+    return SkuTaken(f"Another product has the SKU {value}.", sku=value)

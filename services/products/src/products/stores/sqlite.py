@@ -1,0 +1,173 @@
+"""Products in SQLite."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from products.listing import Listing, Query
+from products.product import Product, SkuTaken, SlugTaken
+from products.stock import StockChange, Stocks, change_stock
+from products.stores.sqlite_listing import read_listing
+from products.words import name_key, words_of
+from shopkit.errors import RecordChanged
+from shopkit.idempotency import Replay
+from shopkit.metrics import Metrics
+from shopkit.sqlite import REPLAYS, Sqlite, find_replay, is_duplicate, keep_replay, to_milliseconds
+from shopkit.values import Clock
+
+# The record holds the product whole; the columns beside it, and the other tables, are what is asked for.
+# `search` holds words that are folded already, so its tokenizer only has to split at spaces.
+SCHEMA = """
+    CREATE TABLE products (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, slug TEXT NOT NULL UNIQUE,
+                           version INTEGER NOT NULL, is_active INTEGER NOT NULL, category TEXT,
+                           price INTEGER NOT NULL, in_stock INTEGER NOT NULL, name_key TEXT NOT NULL,
+                           created_at INTEGER NOT NULL, record BLOB NOT NULL);
+    CREATE INDEX products_by_price ON products (price, id) WHERE is_active;
+    CREATE INDEX products_by_name ON products (name_key, id) WHERE is_active;
+    CREATE INDEX products_by_creation ON products (created_at, id) WHERE is_active;
+    CREATE INDEX products_by_category ON products (category) WHERE is_active;
+    CREATE TABLE skus (sku TEXT PRIMARY KEY, product INTEGER NOT NULL REFERENCES products) WITHOUT ROWID;
+    CREATE INDEX skus_by_product ON skus (product);
+    CREATE TABLE tags (tag TEXT, product INTEGER NOT NULL REFERENCES products, PRIMARY KEY (tag, product))
+        WITHOUT ROWID;
+    CREATE INDEX tags_by_product ON tags (product);
+    CREATE VIRTUAL TABLE search USING fts5 (name, labels, description, detail = column, tokenize = 'ascii');
+"""
+HOLDERS = """
+    SELECT record FROM products WHERE number IN
+        (SELECT product FROM skus WHERE sku IN (SELECT value FROM json_each(?)))
+"""
+
+_decoder = msgspec.json.Decoder(Product)
+
+
+class SqliteProductStore:
+    """A ProductStore."""
+
+    def __init__(self, path: str, metrics: Metrics, clock: Clock) -> None:
+        self._database = Sqlite(path, [REPLAYS, SCHEMA], metrics)
+        self._clock = clock
+        self.prepare = self._database.prepare
+        self.ping = self._database.ping
+        self.close = self._database.close
+
+    async def find(self, id_or_slug: str) -> Product | None:
+        found = self._read("find", "SELECT record FROM products WHERE id = ?1 OR slug = ?1", id_or_slug)
+        return found[0] if found else None
+
+    async def find_by_ids(self, ids: Sequence[str]) -> list[Product]:
+        sql = "SELECT record FROM products WHERE id IN (SELECT value FROM json_each(?))"
+        return self._read("find_by_ids", sql, _json(ids))
+
+    async def find_by_skus(self, skus: Sequence[str]) -> list[Product]:
+        return self._read("find_by_skus", HOLDERS, _json(skus))
+
+    def _read(self, operation: str, sql: str, value: str) -> list[Product]:
+        return [_decoder.decode(record) for (record,) in self._database.read(operation, sql, (value,))]
+
+    async def page(self, query: Query) -> Listing:
+        return await self._database.scan("page", lambda connection: read_listing(connection, query, _decoder.decode))
+
+    async def add(self, product: Product, replay: Replay | None) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            _insert(connection, product)
+            keep_replay(connection, replay)
+
+        await self._database.write("add", work)
+
+    async def save(self, product: Product) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            number = _update(connection, product)
+            _forget_names(connection, number)
+            _keep_names(connection, number, product)
+
+        await self._database.write("save", work)
+
+    async def change_stock(
+        self, changes: Sequence[StockChange], at: datetime, remember: Callable[[Stocks], Replay | None] | None
+    ) -> Stocks:
+        def work(connection: sqlite3.Connection) -> Stocks:
+            rows = connection.execute(HOLDERS, (_json([change.sku for change in changes]),))
+            changed, stocks = change_stock([_decoder.decode(record) for (record,) in rows], changes, at)
+            for product in changed:
+                _update(connection, product)
+            if remember is not None:
+                keep_replay(connection, remember(stocks))
+            return stocks
+
+        return await self._database.write("change_stock", work)
+
+    async def keep_replay(self, replay: Replay) -> None:
+        await self._database.write("keep_replay", lambda connection: keep_replay(connection, replay))
+
+    async def find_replay(self, replay_id: str) -> Replay | None:
+        return find_replay(self._database, replay_id, self._clock())
+
+
+def _json(values: Sequence[str]) -> str:
+    return msgspec.json.encode(values).decode()
+
+
+def _columns(product: Product) -> dict[str, object]:
+    return {
+        "id": product.id,
+        "slug": product.slug,
+        "version": product.version,
+        "is_active": product.status == "active",
+        "category": product.category,
+        "price": product.price_from.amount,
+        "in_stock": product.in_stock,
+        "name_key": name_key(product.name),
+        "created_at": to_milliseconds(product.created_at),
+        "record": msgspec.json.encode(product),
+    }
+
+
+def _insert(connection: sqlite3.Connection, product: Product) -> None:
+    columns = _columns(product)
+    places = ", ".join(f":{name}" for name in columns)
+    sql = f"INSERT INTO products ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 (constant names)
+    number = _write_unique(connection, sql, columns).lastrowid
+    _keep_names(connection, number, product)
+
+
+def _update(connection: sqlite3.Connection, product: Product) -> int:
+    """The product's row; RecordChanged unless the version before is there. Names of it in other tables stay."""
+    columns = _columns(product)
+    places = ", ".join(f"{name} = :{name}" for name in columns)
+    sql = f"UPDATE products SET {places} WHERE id = :id AND version = :version - 1 RETURNING number"  # noqa: S608
+    rows = _write_unique(connection, sql, columns).fetchall()
+    if not rows:
+        raise RecordChanged
+    number: int = rows[0][0]
+    return number
+
+
+def _write_unique(connection: sqlite3.Connection, sql: str, columns: dict[str, object]) -> sqlite3.Cursor:
+    try:
+        return connection.execute(sql, columns)
+    except sqlite3.IntegrityError as error:
+        if is_duplicate(error, "products.slug"):
+            raise SlugTaken(f"Another product has the slug {columns['slug']}.") from error
+        raise
+
+
+def _keep_names(connection: sqlite3.Connection, number: int | None, product: Product) -> None:
+    """What the product is found by besides its own row."""
+    for variant in product.variants:
+        try:
+            connection.execute("INSERT INTO skus VALUES (?, ?)", (variant.sku, number))
+        except sqlite3.IntegrityError as error:
+            raise SkuTaken(f"Another product has the SKU {variant.sku}.", sku=variant.sku) from error
+    connection.executemany("INSERT INTO tags VALUES (?, ?)", [(tag, number) for tag in product.tags])
+    labels = " ".join([product.category or "", *product.tags])
+    texts = [" ".join(words_of(text)) for text in (product.name, labels, product.description)]
+    connection.execute("INSERT INTO search (rowid, name, labels, description) VALUES (?, ?, ?, ?)", (number, *texts))
+
+
+def _forget_names(connection: sqlite3.Connection, number: int) -> None:
+    connection.execute("DELETE FROM skus WHERE product = ?", (number,))
+    connection.execute("DELETE FROM tags WHERE product = ?", (number,))
+    connection.execute("DELETE FROM search WHERE rowid = ?", (number,))

@@ -1,10 +1,9 @@
 """The routes: read the request, act, answer."""
 
-from typing import Annotated
-
 import msgspec
 from litestar import Response, delete, get, patch, post
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, SkipValidation
 from litestar.types import ControllerRouterHandler
 from msgspec import UNSET
 
@@ -38,13 +37,13 @@ from users.sign_in import SignIn
 from users.signing import Keyring
 from users.store import UserStore
 
-Store = Annotated[UserStore, Dependency(skip_validation=True)]
-Register = Annotated[Registration, Dependency(skip_validation=True)]
-Desk = Annotated[SignIn, Dependency(skip_validation=True)]
-Hashes = Annotated[Passwords, Dependency(skip_validation=True)]
-Keys = Annotated[Keyring, Dependency(skip_validation=True)]
-Tally = Annotated[Counts, Dependency(skip_validation=True)]
-Time = Annotated[Clock, Dependency(skip_validation=True)]
+Store = NamedDependency[SkipValidation[UserStore]]
+Register = NamedDependency[SkipValidation[Registration]]
+Desk = NamedDependency[SkipValidation[SignIn]]
+Hashes = NamedDependency[SkipValidation[Passwords]]
+Keys = NamedDependency[SkipValidation[Keyring]]
+Tally = NamedDependency[SkipValidation[Counts]]
+Time = NamedDependency[SkipValidation[Clock]]
 
 SECRET = {"Cache-Control": "no-store"}
 # A browser may keep what is about its user, but asks each time whether it is still so.
@@ -59,7 +58,7 @@ ELSEWHERE = "The carts service holds the cart of this user id. The products serv
     summary="Make an account",
 )
 async def register(
-    request: ShopRequest, data: RegisterIn, registration: Register, store: Store, counts: Tally, clock: Time
+    request: ShopRequest, data: JSONBody[RegisterIn], registration: Register, store: Store, counts: Tally, clock: Time
 ) -> Response[UserOut]:
     """Makes a customer's account. The mail address must not have one yet, however it is written."""
 
@@ -75,7 +74,7 @@ async def register(
 
 
 @post("/login", status_code=200, responses=raises(InvalidCredentials, RateLimited), summary="Sign in")
-async def login(request: ShopRequest, data: LoginIn, sign_in: Desk) -> Response[TokensOut]:
+async def login(request: ShopRequest, data: JSONBody[LoginIn], sign_in: Desk) -> Response[TokensOut]:
     """Opens a session. The answer, and the time it takes, are the same for a wrong password and an unknown address."""
     device = Device(request.headers.get("user-agent", ""), request.address)
     tokens = TokensOut.of(await sign_in.login(data.email, data.password, device))
@@ -88,13 +87,13 @@ async def login(request: ShopRequest, data: LoginIn, sign_in: Desk) -> Response[
     responses=raises(TokenReused, Unauthenticated),
     summary="Get the next tokens of a sign-in",
 )
-async def refresh_token(request: ShopRequest, data: RefreshIn, sign_in: Desk) -> Response[TokensOut]:
+async def refresh_token(request: ShopRequest, data: JSONBody[RefreshIn], sign_in: Desk) -> Response[TokensOut]:
     """Each refresh token works once; using one again ends its sign-in, because it is in two hands."""
     return request.answer(TokensOut.of(await sign_in.refresh(data.refresh_token)), headers=SECRET)
 
 
 @post("/logout", status_code=204, responses=raises(Unauthenticated), summary="Sign out")
-async def logout(data: RefreshIn, sign_in: Desk) -> None:
+async def logout(data: JSONBody[RefreshIn], sign_in: Desk) -> None:
     """Ends the session of this refresh token; ending it again is no fault."""
     await sign_in.logout(data.refresh_token)
 
@@ -107,7 +106,7 @@ async def show_me(request: ShopRequest, store: Store) -> Response[UserOut]:
 
 @patch("/me", guards=[signed_in], opt=TAGGED, summary="Change the caller's name")
 async def change_me(
-    request: ShopRequest, data: UserPatch, store: Store, counts: Tally, clock: Time
+    request: ShopRequest, data: JSONBody[UserPatch], store: Store, counts: Tally, clock: Time
 ) -> Response[UserOut]:
     """Changes what is named, as a JSON Merge Patch."""
 
@@ -132,7 +131,7 @@ async def change_me(
 )
 async def change_password(
     request: ShopRequest,
-    data: PasswordIn,
+    data: JSONBody[PasswordIn],
     store: Store,
     sign_in: Desk,
     passwords: Hashes,
@@ -169,7 +168,9 @@ async def export_me(request: ShopRequest, store: Store) -> Response[ExportOut]:
     responses=raises(Unauthenticated, InvalidCredentials, RateLimited),
     summary="Delete the account",
 )
-async def remove_me(request: ShopRequest, data: RemovalIn, store: Store, sign_in: Desk, counts: Tally) -> None:
+async def remove_me(
+    request: ShopRequest, data: JSONBody[RemovalIn], store: Store, sign_in: Desk, counts: Tally
+) -> None:
     """Forgets the account and its sessions; the mail address is free again."""
 
     async def change() -> None:

@@ -1,4 +1,4 @@
-"""The keys that sign access tokens: kept in the store, numbered, never changed; the newest signs as soon as all know it."""
+"""The keys that sign access tokens: numbered, never changed, kept in the store; the newest signs once all know it."""
 
 from collections.abc import Sequence
 from contextlib import suppress

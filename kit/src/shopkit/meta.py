@@ -49,7 +49,7 @@ class Meta(NamedTuple):
     about: About
     metrics: Metrics
     checks: dict[str, Check]
-    contract: dict[str, Any]
+    contract: Callable[[], dict[str, Any]]
 
 
 class ServiceFacts(msgspec.Struct):
@@ -105,7 +105,7 @@ async def show_metrics(request: ShopRequest) -> Response[bytes]:
 @get("/openapi.json", include_in_schema=False)
 async def show_contract(request: ShopRequest) -> Response[dict[str, Any]]:
     """The OpenAPI document; its server is this address, with the prefix the caller used."""
-    return request.answer({**_meta(request).contract, "servers": [{"url": request.location("") or "/"}]})
+    return request.answer({**_meta(request).contract(), "servers": [{"url": request.location("") or "/"}]})
 
 
 @get("/docs", include_in_schema=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cache, partial
 from typing import Any
 
 from litestar import Litestar
@@ -22,12 +23,17 @@ BODY_LIMIT = 64 * 1024
 
 
 class Application:
-    """An ASGI application; `contract` is its OpenAPI document, `routes` the framework's own view of it."""
+    """An ASGI application; `routes` is the framework's own view of it."""
 
-    def __init__(self, edge: Edge, routes: Litestar, contract: dict[str, Any]) -> None:
+    def __init__(self, edge: Edge, routes: Litestar, contract: Callable[[], dict[str, Any]]) -> None:
         self._edge = edge
+        self._contract = contract
         self.routes = routes
-        self.contract = contract
+
+    @property
+    def contract(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        return self._contract()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._edge(scope, receive, send)
@@ -50,17 +56,23 @@ def service(
     closes whatever needs a running event loop.
     """
     log = start_logging(about.name, about.version, settings.log_level, settings.log_format)
-    routes = Litestar(
+    build = partial(
+        Litestar,
         [*handlers, *meta.handlers()],
         request_class=ShopRequest,
         request_max_body_size=BODY_LIMIT,
         exception_handlers={Exception: problems.answer},
         dependencies={name: provide(value) for name, value in collaborators.items()},
-        lifespan=[lambda _: lifespan()],
-        openapi_config=OpenAPIConfig(title=about.name, version=about.version, description=about.description, path=None),
         logging_config=None,
     )
-    contract = describe(routes)
+
+    # Made when first asked for, by an application of its own: the framework would serve pages of its own beside it.
+    @cache
+    def contract() -> dict[str, Any]:
+        config = OpenAPIConfig(title=about.name, version=about.version, description=about.description)
+        return describe(build(openapi_config=config))
+
+    routes = build(openapi_config=None, lifespan=[lambda _: lifespan()])
     routes.state.verifier = verifier
     routes.state.running_keys = set()
     routes.state.meta = meta.Meta(about, metrics, checks, contract)

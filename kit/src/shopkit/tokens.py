@@ -19,7 +19,7 @@ CLAIMS = ["exp", "iat", "sub", "aud", "iss", "jti"]
 LEEWAY_SECONDS = 5
 REMEMBERED = 10_000
 KEYS_FRESH_SECONDS = 60
-# An unknown key id makes us ask for the keys again, but no caller can make us ask more often than this.
+# An unknown key id makes us ask for the keys again at once, but made-up ones cannot make us ask more often than this.
 KEYS_RETRY_SECONDS = 1
 
 Keys = Mapping[str, Any]
@@ -53,13 +53,14 @@ class Verifier:
         self._issuer = issuer
         self._clock = clock
         self._keys: Keys = {}
-        self._fetched = self._tried = float("-inf")
+        self._fetched = self._tried = self._asked_in_vain = float("-inf")
         self._lock = asyncio.Lock()
         self._remembered: dict[str, Caller] = {}
 
     async def caller(self, token: str) -> Caller:
         """Whom `token` belongs to. Unauthenticated if it is not good; Unavailable if no keys were ever to be had."""
-        await self._refresh(older_than=KEYS_FRESH_SECONDS)
+        if self._is_outdated():
+            await self._refresh(self._is_outdated)
         caller = self._remembered.get(token)
         if caller is None:
             caller = await self._verify(token)
@@ -70,6 +71,10 @@ class Verifier:
             self._remembered.pop(token, None)
             raise Unauthenticated("The access token has expired.")
         return caller
+
+    def _is_outdated(self) -> bool:
+        moment = self._clock()
+        return moment - self._fetched >= KEYS_FRESH_SECONDS and moment - self._tried >= KEYS_RETRY_SECONDS
 
     async def _verify(self, token: str) -> Caller:
         try:
@@ -94,23 +99,24 @@ class Verifier:
             raise Unauthenticated("The access token is not valid.") from error
 
     async def _key(self, key_id: str) -> Any:
-        if key_id not in self._keys:
-            await self._refresh(older_than=KEYS_RETRY_SECONDS)
+        def is_new() -> bool:
+            return key_id not in self._keys and self._clock() - self._asked_in_vain >= KEYS_RETRY_SECONDS
+
+        if is_new():
+            await self._refresh(is_new)
         if key_id not in self._keys:
             if self._fetched == float("-inf"):
                 raise Unavailable("The keys that sign access tokens cannot be had just now.")
+            self._asked_in_vain = self._clock()
             raise Unauthenticated("The access token is signed by a key that is not in use.")
         return self._keys[key_id]
 
-    async def _refresh(self, older_than: float) -> None:
-        """Asks for the keys again if they are older than that; while that fails, the keys we have serve on."""
-        if self._clock() - self._fetched < older_than:
-            return
+    async def _refresh(self, is_needed: Callable[[], bool]) -> None:
+        """Asks for the keys again; while that fails, the keys we have serve on. Those who wait share one answer."""
         async with self._lock:
-            moment = self._clock()
-            if moment - max(self._fetched, self._tried) < min(older_than, KEYS_RETRY_SECONDS):
+            if not is_needed():
                 return
-            self._tried = moment
+            self._tried = self._clock()
             try:
                 keys = await self._fetch()
             except ShopError as error:
@@ -118,7 +124,7 @@ class Verifier:
                 return
             if keys.keys() != self._keys.keys():
                 self._remembered.clear()
-            self._keys, self._fetched = keys, moment
+            self._keys, self._fetched = keys, self._tried
 
 
 def require_role(caller: Caller, role: str) -> None:

@@ -118,7 +118,11 @@ def invalid_parameters(failure: ValidationException) -> ShopError:
     faults = [fault for fault in failure.extra or () if isinstance(fault, dict)]
     if any(fault.get("source") == "path" for fault in faults):
         return errors.NotFound()
-    found = tuple(FieldError(f"#/{f.get('source', 'query')}/{f.get('key', '')}", str(f["message"])) for f in faults)
+    # Joined, not formatted: the framework's source is an enumeration, whose text an f-string would not take.
+    found = tuple(
+        FieldError("/".join(("#", fault.get("source", "query"), fault.get("key", ""))), str(fault["message"]))
+        for fault in faults
+    )
     return errors.InvalidRequest("; ".join(fault.detail for fault in found), errors=found)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from products.app import create_app
 from products.product import Draft, Product, Variant, new_product
 from products.settings import Settings

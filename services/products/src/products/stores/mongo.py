@@ -1,5 +1,6 @@
 """Products in MongoDB."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,8 @@ from shopkit.metrics import Metrics
 from shopkit.mongo import Database, Mongo, Session, keep_replay
 from shopkit.values import Clock
 
+# Of transactions over the same stock all but one abort and begin again; a crowd would spend its time on that.
+STOCK_TRANSACTIONS_AT_ONCE = 4
 # All of a document but what only the text index reads.
 UNSEARCHED = {"words": 0}
 
@@ -41,6 +44,7 @@ class MongoProductStore:
     def __init__(self, url: str, metrics: Metrics, clock: Clock) -> None:
         self._mongo = Mongo(url, "products", [make_products], metrics)
         self._clock = clock
+        self._turns = asyncio.Semaphore(STOCK_TRANSACTIONS_AT_ONCE)
         self.prepare = self._mongo.prepare
         self.ping = self._mongo.ping
         self.close = self._mongo.close
@@ -96,7 +100,8 @@ class MongoProductStore:
                 await keep_replay(database, session, replay)
             return stocks
 
-        return await self._mongo.transaction("change_stock", work)
+        async with self._turns:
+            return await self._mongo.transaction("change_stock", work)
 
     async def _change_stock_of_one(self, changes: Sequence[StockChange], at: datetime) -> Stocks:
         """One conditional update does it, however many want the same SKU; only a refusal needs the product itself."""

@@ -43,14 +43,14 @@ class Process:
         self.name = name
         self.port = int(environment.get("PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
-        self._environment = {**os.environ, "LOG_LEVEL": "warning", **environment, "PORT": str(self.port)}
+        self.environment = {**os.environ, "LOG_LEVEL": "warning", **environment, "PORT": str(self.port)}
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self, ready_seconds: float = 30) -> "Process":
         """Starts it and waits until it is ready."""
         # A session of its own, so that a kill reaches the server's worker too.
         command = [sys.executable, "-m", self.name]
-        self._process = subprocess.Popen(command, env=self._environment, start_new_session=True)
+        self._process = subprocess.Popen(command, env=self.environment, start_new_session=True)
         async with httpx.AsyncClient(base_url=self.url) as client:
             for _ in range(int(ready_seconds / 0.05)):
                 try:

@@ -1,0 +1,87 @@
+"""The whole shop as processes of its own, on either store."""
+
+import asyncio
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from shopdev.clients import Process
+
+PASSWORD = "correct horse battery staple"
+STORES = ("sqlite", "mongo")
+
+
+@dataclass
+class Shop:
+    """Clients of the three services, and what it takes to start one of them again."""
+
+    users: httpx.Client
+    products: httpx.Client
+    carts: httpx.Client
+    processes: dict[str, Process]
+
+    def restart(self, name: str) -> None:
+        """Starts a service that was killed again, on its port and its store."""
+        asyncio.run(self.processes[name].start())
+
+    def register(self, email: str | None = None) -> dict[str, Any]:
+        """A new user, signed in: the answer of POST /login."""
+        email = email or f"{secrets.token_hex(6)}@example.com"
+        body = {"email": email, "password": PASSWORD}
+        assert self.users.post("/register", json=body).status_code == 201
+        signed_in: dict[str, Any] = self.users.post("/login", json=body).json()
+        return signed_in
+
+    def staff(self) -> dict[str, str]:
+        """The header of a user who may change the catalogue."""
+        email = self.register()["user"]["email"]
+        command = [sys.executable, "-m", "users", "grant", email, "staff"]
+        subprocess.run(command, env=self.processes["users"].environment, check=True, capture_output=True)
+        answer = self.users.post("/login", json={"email": email, "password": PASSWORD})
+        return bearer(answer.json())
+
+
+def bearer(signed_in: dict[str, Any]) -> dict[str, str]:
+    """The header that carries an access token."""
+    return {"Authorization": f"Bearer {signed_in['access_token']}"}
+
+
+@pytest.fixture(params=STORES, scope="module")
+def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The whole shop. A test that kills a service starts it again, so that the next finds all of them."""
+    folder = tmp_path_factory.mktemp("shop")
+    urls = {name: store_url(request, folder, name) for name in ("users", "products", "carts")}
+    users = Process("users", STORE_URL=urls["users"])
+    products = Process("products", STORE_URL=urls["products"], USERS_URL=users.url)
+    carts = Process("carts", STORE_URL=urls["carts"], USERS_URL=users.url, PRODUCTS_URL=products.url)
+
+    async def start() -> None:
+        await asyncio.gather(users.start(), products.start(), carts.start())
+
+    asyncio.run(start())
+    processes = {process.name: process for process in (users, products, carts)}
+    with ExitStack() as stack:
+        for process in processes.values():
+            stack.callback(process.stop)
+        clients = [
+            stack.enter_context(httpx.Client(base_url=process.url, timeout=20)) for process in processes.values()
+        ]
+        yield Shop(*clients, processes)
+
+
+def store_url(request: pytest.FixtureRequest, folder: Path, name: str) -> str:
+    """A database of this test's own for one service."""
+    if request.param == "sqlite":
+        return f"sqlite:///{folder}/{name}.db"
+    server: str = request.getfixturevalue("mongo_server")
+    address, _, options = server.partition("/?")
+    return f"{address.rstrip('/')}/e2e_{name}_{os.getpid()}_{secrets.token_hex(4)}?{options}"

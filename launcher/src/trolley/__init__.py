@@ -1,0 +1,1 @@
+"""The trolley command: the whole shop on one machine."""

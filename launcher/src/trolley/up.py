@@ -1,0 +1,149 @@
+"""`trolley up`: all services on this machine, until they are told to stop."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from rich.console import Console
+from rich.progress import Progress
+
+from trolley import staff
+from trolley.folder import DataFolder
+from trolley.processes import Child, Processes
+from trolley.sample import catalogue, pictures
+from trolley.sample.importing import SampleRefused, load
+from trolley.services import NAMES, CannotStart, Plan, Store
+from trolley.words import label, ready_page
+
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.05
+# A service that died shows in failed calls first; this long it has to be found out as the reason.
+BLAME_SECONDS = 1.0
+
+
+class NotReady(Exception):
+    """The services run, but the shop could not be opened; the text says what is wrong."""
+
+
+async def up(plan: Plan, console: Console) -> None:
+    """Runs the shop until SIGINT or SIGTERM. CannotStart before anything runs; Died or NotReady later."""
+    loop = asyncio.get_running_loop()
+    processes = Processes()
+    with DataFolder(plan.data) as folder:
+        if taken := plan.taken_ports():
+            raise CannotStart(
+                f"Port {taken[0]} is taken: stop what listens there, or choose other ports with --first-port."
+            )
+        work = asyncio.create_task(run(plan, folder, processes, console))
+
+        def told_to_stop() -> None:
+            if work.cancelling():
+                processes.kill()
+            else:
+                work.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, told_to_stop)
+        await asyncio.wait([work])
+    if not work.cancelled():
+        work.result()
+
+
+async def run(plan: Plan, folder: DataFolder, processes: Processes, console: Console) -> None:
+    """Starts everything, opens the shop and stays; leaves nothing running however it ends."""
+    began = time.monotonic()
+    async with mongodb(plan, processes) as url:
+        children = [Child(name, plan.environment(name, url), label(name, console)) for name in NAMES]
+        tasks = [asyncio.create_task(child.run(processes)) for child in children]
+        opening = asyncio.create_task(open_shop(plan, folder, plan.environment("users", url), console, began))
+        try:
+            await asyncio.wait([*tasks, opening], return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                patience = BLAME_SECONDS if opening.exception() else None
+                await asyncio.wait(tasks, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            processes.hurry()
+            for task in (opening, *tasks):
+                task.cancel()
+            ends = await asyncio.gather(*tasks, opening, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
+
+
+@asynccontextmanager
+async def mongodb(plan: Plan, processes: Processes) -> AsyncIterator[str]:
+    """The URL of the MongoDB to use, "" for none; a mongod of our own runs as long as the context."""
+    if plan.store is Store.SQLITE or plan.mongodb_url:
+        yield plan.mongodb_url
+        return
+    # Development support, with a driver behind it: only those who ask for it wait for its import.
+    from shopdev.mongod import Mongod, MongodUnavailable
+
+    server = Mongod(plan.data / "mongodb")
+    processes.add(server.kill)
+    start = asyncio.create_task(asyncio.to_thread(server.start))
+    try:
+        yield await asyncio.shield(start)
+    except MongodUnavailable as error:
+        raise CannotStart(f"{error} Give the address of one that runs: --mongodb-url mongodb://HOST.") from error
+    finally:
+        # A thread cannot be cancelled: ended before its mongod is up, it gives up by itself.
+        while not start.done():
+            server.stop()
+            await asyncio.sleep(POLL_SECONDS)
+        await asyncio.to_thread(server.stop)
+
+
+async def open_shop(
+    plan: Plan, folder: DataFolder, environment: dict[str, str], console: Console, began: float
+) -> None:
+    """Waits for the services; on the first start makes the staff account and fills the catalogue; says how to go on."""
+    file = staff.StaffFile(plan.data)
+    is_new = not file.path.exists()
+    async with httpx.AsyncClient() as client:
+        await asyncio.gather(*(ready(client, name, plan.url(name)) for name in NAMES))
+    try:
+        if is_new or not folder.is_prepared(plan.store_name()):
+            await prepare(plan, folder, file, environment, console)
+    except (staff.StaffRefused, SampleRefused, httpx.HTTPError) as error:
+        raise NotReady(f"The services run, but the shop could not be opened: {error}") from error
+    ready_page(plan, file, is_new, time.monotonic() - began, console)
+
+
+async def ready(client: httpx.AsyncClient, name: str, url: str) -> None:
+    """Returns when the service says that it is ready; NotReady if that takes too long."""
+    last_words = "it does not answer"
+    for _ in range(int(READY_SECONDS / POLL_SECONDS)):
+        try:
+            answer = await client.get(f"{url}/readyz")
+        except httpx.TransportError:
+            pass
+        else:
+            if answer.is_success:
+                return
+            last_words = answer.text
+        await asyncio.sleep(POLL_SECONDS)
+    raise NotReady(f"The {name} service is not ready after {READY_SECONDS:.0f} s: {last_words}")
+
+
+async def prepare(
+    plan: Plan, folder: DataFolder, file: staff.StaffFile, environment: dict[str, str], console: Console
+) -> None:
+    """The staff account, and the sample where this store never had it. Safe to repeat after it was cut short."""
+    async with httpx.AsyncClient(base_url=plan.url("users"), timeout=30) as users:
+        token = await staff.access_token(users, file, environment)
+    if folder.is_prepared(plan.store_name()):
+        return
+    if not plan.empty:
+        items = catalogue.products()
+        pictures.draw_all(items, folder.images)
+        async with httpx.AsyncClient(base_url=plan.url("products"), timeout=30) as products:
+            with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+                bar = progress.add_task("Filling the catalogue", total=len(items))
+                async for done in load(products, token, items):
+                    progress.update(bar, completed=done)
+    folder.note_prepared(plan.store_name())

@@ -1,0 +1,138 @@
+"""The launcher as a person runs it: a process of its own, a data folder, three ports in a row."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+READY_SECONDS = 60
+
+
+class Launcher:
+    """`trolley up` on its own folder and ports; its output as it comes."""
+
+    def __init__(self, data: Path, first_port: int, *options: str) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "trolley",
+            "up",
+            "--data",
+            str(data),
+            "--first-port",
+            str(first_port),
+            *options,
+        ]
+        self.data = data
+        self.first_port = first_port
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    @property
+    def staff(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads((self.data / "staff.json").read_text())
+        return found
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.first_port + ('users', 'products', 'carts').index(name)}"
+
+    def wait_ready(self) -> "Launcher":
+        self.wait_for("Trolley is ready")
+        return self.wait_for("Ctrl-C stops everything.")
+
+    def wait_for(self, words: str) -> "Launcher":
+        for _ in range(READY_SECONDS * 20):
+            if words in self.output:
+                return self
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"never said {words!r}:\n{self.output}")
+
+    def children(self) -> dict[str, int]:
+        """The process ids of the services, and of mongod, by name."""
+        found = {}
+        listed = subprocess.run(
+            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=True
+        )
+        for line in listed.stdout.splitlines():
+            pid, _, command = line.strip().partition(" ")
+            name = "mongod" if "mongod" in command else command.split()[-1]
+            found[name] = int(pid)
+        return found
+
+    def stop(self, number: int = signal.SIGINT) -> float:
+        """Tells it to stop, as Ctrl-C does; how many seconds that took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(timeout=30)
+        self._reader.join()
+        return time.monotonic() - began
+
+    def sign_in(self) -> dict[str, Any]:
+        answer = httpx.post(f"{self.url('users')}/login", json=self.staff)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stream:
+            self.lines.extend(stream)
+
+
+@pytest.fixture
+def first_port() -> int:
+    """The first of three free ports in a row."""
+    for port in range(30_000 + os.getpid() % 20_000, 60_000, 3):
+        if all(is_free(port + step) for step in range(3)):
+            return port
+    raise AssertionError("no three free ports in a row")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+@pytest.fixture
+def start(tmp_path: Path, first_port: int) -> Iterator[Any]:
+    """Starts launchers on one folder, one after the other; none outlives the test."""
+    started: list[Launcher] = []
+
+    def start_one(*options: str) -> Launcher:
+        started.append(Launcher(tmp_path / "data", first_port, *options))
+        return started[-1]
+
+    yield start_one
+    for launcher in started:
+        children = launcher.children() if launcher.process.poll() is None else {}
+        if launcher.process.poll() is None:
+            launcher.process.kill()
+            launcher.process.wait()
+        for pid in children.values():
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)

@@ -8,10 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -70,15 +70,10 @@ class Launcher:
 
     def children(self) -> dict[str, int]:
         """The process ids of the services, and of mongod, by name."""
-        found = {}
-        listed = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=True
-        )
-        for line in listed.stdout.splitlines():
-            pid, _, command = line.strip().partition(" ")
-            name = "mongod" if "mongod" in command else command.split()[-1]
-            found[name] = int(pid)
-        return found
+        own = [process for process in running_processes() if process.parent == self.process.pid]
+        return {
+            "mongod" if "mongod" in process.command else process.command.split()[-1]: process.pid for process in own
+        }
 
     def stop(self, number: int = signal.SIGINT) -> float:
         """Tells it to stop, as Ctrl-C does; how many seconds that took."""
@@ -98,6 +93,31 @@ class Launcher:
         assert self.process.stdout is not None
         with self.process.stdout as stream:
             self.lines.extend(stream)
+
+
+class Process(NamedTuple):
+    """One process of this machine."""
+
+    pid: int
+    parent: int
+    group: int
+    command: str
+
+
+def running_processes() -> Iterator[Process]:
+    """All of them. What has ended is left out, although it stays listed until its parent takes note."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            state, parent, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+            command = (entry / "cmdline").read_text().replace("\0", " ")
+            if state != "Z":
+                yield Process(int(entry.name), int(parent), int(group), command)
+
+
+@pytest.fixture
+def running() -> Callable[[], Iterator[Process]]:
+    """Looks at all processes of this machine."""
+    return running_processes
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,21 +80,12 @@ async def test_what_does_not_end_in_time_is_killed(
     assert 0.15 < time.monotonic() - began < 5
 
 
-async def test_what_a_service_started_ends_with_it(child: MakeChild, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_what_a_service_started_ends_with_it(child: MakeChild, running: Any) -> None:
     with pytest.raises(Died, match="exit code 7") as death:
         await asyncio.wait_for(child(WITH_WORKER).run(Processes()), 10)
     worker = int(str(death.value).splitlines()[-1])
     for _ in range(100):
-        if not is_running(worker):
+        if worker not in {process.pid for process in running()}:
             return
         await asyncio.sleep(0.02)
     pytest.fail("the worker lives on")
-
-
-def is_running(pid: int) -> bool:
-    """Whether there is such a process, other than one that waits for its parent to take note of its end."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"

@@ -2,12 +2,12 @@
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from pymongo import MongoClient
 
 from shopdev.fixtures import require
@@ -22,13 +22,14 @@ def total(launcher: Any) -> int:
     return found
 
 
-def assert_nothing_is_left(children: dict[str, int]) -> None:
-    """None of the processes, nor any that they started."""
-    listed = subprocess.run(["ps", "-eo", "pgid=,stat=,args="], capture_output=True, text=True, check=True)
-    groups = {str(pid) for pid in children.values()}
-    # What has ended stays listed as a zombie until its parent takes note.
-    running = [line for line in listed.stdout.splitlines() if line.split()[0] in groups and line.split()[1][0] != "Z"]
-    assert running == []
+@pytest.fixture
+def assert_nothing_is_left(running: Any) -> Callable[[dict[str, int]], None]:
+    """Checks that none of the processes is left, nor any that they started."""
+
+    def check(children: dict[str, int]) -> None:
+        assert [process for process in running() if process.group in children.values()] == []
+
+    return check
 
 
 def cut_short(launcher: Any) -> None:
@@ -40,7 +41,9 @@ def cut_short(launcher: Any) -> None:
     launcher.process.wait()
 
 
-def test_a_shop_opens_closes_and_opens_again(start: Start, tmp_path: Path) -> None:
+def test_a_shop_opens_closes_and_opens_again(
+    start: Start, tmp_path: Path, assert_nothing_is_left: Callable[[dict[str, int]], None]
+) -> None:
     cut_short(start().wait_for("route=/register"))
     first = start().wait_ready()
     staff_file = tmp_path / "data" / "staff.json"
@@ -76,7 +79,9 @@ def test_a_shop_opens_closes_and_opens_again(start: Start, tmp_path: Path) -> No
     assert_nothing_is_left(children)
 
 
-def test_with_mongodb_it_starts_a_mongod_of_its_own(start: Start) -> None:
+def test_with_mongodb_it_starts_a_mongod_of_its_own(
+    start: Start, assert_nothing_is_left: Callable[[dict[str, int]], None]
+) -> None:
     require_mongod()
     launcher = start("--store", "mongodb", "--empty").wait_ready()
     children = launcher.children()

@@ -111,7 +111,8 @@ def mongod() -> Finding:
     try:
         return Finding(f"mongod for --store mongodb ({find_mongod()})")
     except MongodUnavailable as error:
-        return Finding("mongod for --store mongodb", f"{error} Or give --mongodb-url.", needed=False)
+        remedy = f"{error} Install what it lacks (libcurl4 on Debian and Ubuntu), or give --mongodb-url."
+        return Finding("mongod for --store mongodb", remedy, needed=False)
 
 
 def tools() -> Iterator[Finding]:

@@ -124,8 +124,11 @@ async def once(
         if found is None:
             try:
                 return await work(key.remember)
-            except ReplayExists:
+            except (ReplayExists, Conflict) as refused:
+                # What stands in the way may be the effect of this very request, sent to another replica.
                 found = await store.find_replay(key.id)
+                if found is None and isinstance(refused, Conflict):
+                    raise
         if found is None:
             raise IdempotencyInFlight(retry_after=1)
         return key.replay(found)

@@ -16,7 +16,7 @@ from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailur
 
 from shopkit import deadline
 from shopkit.errors import Unavailable
-from shopkit.idempotency import Replay, ReplayExists
+from shopkit.idempotency import KEPT, Replay, ReplayExists
 from shopkit.metrics import Metrics
 from shopkit.values import now
 
@@ -113,9 +113,9 @@ class Mongo:
                 return await work(database, None)
 
         async def both(database: Database, session: Session) -> T:
-            result = await work(database, session)
+            # First, so that a request another replica is doing too is told as such, and not as what its effect breaks.
             await keep_replay(database, session, replay)
-            return result
+            return await work(database, session)
 
         return await self.transaction(operation, both)
 
@@ -161,7 +161,9 @@ async def keep_replay(database: Database, session: Session, replay: Replay) -> N
         "answer": Binary(replay.answer),
         "expires_at": replay.expires_at,
     }
+    # One that has expired, and that MongoDB has not dropped yet, gives way; one that has not collides.
+    expired = {"_id": replay.id, "expires_at": {"$lte": replay.expires_at - KEPT}}
     try:
-        await database["replays"].insert_one(dict(document), session=session)
+        await database["replays"].replace_one(expired, document, upsert=True, session=session)
     except DuplicateKeyError as error:
         raise ReplayExists from error

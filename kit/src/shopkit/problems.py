@@ -129,7 +129,7 @@ def invalid_parameters(failure: ValidationException) -> ShopError:
 def invalid_body(failure: msgspec.ValidationError) -> errors.InvalidRequest:
     """msgspec's message ends in the place: "Expected `int`, got `str` - at `$.lines[0].quantity`"."""
     detail, _, place = str(failure).replace("[...]", "").partition(" - at `")
-    path = re.sub(r"\[(\d+)\]", r"/\1", place.rstrip("`").removeprefix("key in ").removeprefix("$"))
+    path = re.sub(r"\[(\d+)\]", r"/\1", place.rstrip("`").removeprefix("key` in `").removeprefix("$"))
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", detail, re.DOTALL)
     missing = re.fullmatch(r"Object missing required field `(.*)`", detail, re.DOTALL)
     path = path.replace(".", "/") + (f"/{unknown[1]}" if unknown else f"/{missing[1]}" if missing else "")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from shopkit.errors import Unavailable
-from shopkit.idempotency import Replay, ReplayExists
+from shopkit.idempotency import KEPT, Replay, ReplayExists
 from shopkit.metrics import Metrics
 
 T = TypeVar("T")
@@ -212,6 +212,8 @@ def keep_replay(connection: sqlite3.Connection, replay: Replay | None) -> None:
     if replay is None:
         return
     row = (replay.id, replay.fingerprint, replay.answer, to_milliseconds(replay.expires_at))
+    # Each sweeps out those that expired before it was made: what nobody finds any more must not stand in its way.
+    connection.execute("DELETE FROM replays WHERE expires_at <= ?", (to_milliseconds(replay.expires_at - KEPT),))
     try:
         connection.execute("INSERT INTO replays VALUES (?, ?, ?, ?)", row)
     except sqlite3.IntegrityError as error:

@@ -72,8 +72,8 @@ class SqliteProductStore:
 
     async def add(self, product: Product, replay: Replay | None) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            _insert(connection, product)
             keep_replay(connection, replay)
+            _insert(connection, product)
 
         await self._database.write("add", work)
 

@@ -39,14 +39,13 @@ def test_every_route_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
-@pytest.mark.parametrize("prefix", ["", "/api/v1"])
 async def test_only_staff_change_the_catalogue(
-    client: httpx.AsyncClient, people: People, route: tuple[str, str], prefix: str
+    client: httpx.AsyncClient, people: People, route: tuple[str, str]
 ) -> None:
     method, template = route
     content, who = ROUTES[route]
     before = (await client.post("/products", json=body(stock=5))).json()
-    path = prefix + template.format(product="shirt", sku="SHIRT", file="none.svg")
+    path = template.format(product="shirt", sku="SHIRT", file="none.svg")
     for headers, status in [
         ({"Authorization": "Basic dTpw"}, 401),
         ({"Authorization": "Bearer"}, 401),
@@ -68,15 +67,16 @@ async def test_only_staff_change_the_catalogue(
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), headers
         assert (answer.headers.get("WWW-Authenticate") == "Bearer") == (status == 401)
     del client.headers["authorization"]
-    anonymous = await client.request(method, path, json=content)
-    assert anonymous.status_code in ({200, 404} if who == "all" else {401})
+    for prefix in ("", "/api/v1"):
+        anonymous = await client.request(method, prefix + path, json=content)
+        assert anonymous.status_code in ({200, 404} if who == "all" else {401})
     assert (await client.get("/products/shirt")).json() == before
     assert (await client.get("/products")).json()["total"] == 1
 
 
 async def test_random_calls_find_no_server_error_and_no_undocumented_answer(sqlite_url: str, people: People) -> None:
     async with Process("products", STORE_URL=sqlite_url, USERS_URL=people.url) as service:
-        await fuzz(service.url, people.bearer("staff-1", "staff"))
+        await fuzz(service.url, people.bearer("staff-1", "staff"), 6)
 
 
 FAULTS: list[tuple[bytes, int]] = [
@@ -103,22 +103,21 @@ FAULTS: list[tuple[bytes, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("content", "status"), FAULTS, ids=lambda value: str(value)[:40])
 @pytest.mark.parametrize(("method", "path"), [("POST", "/products"), ("PATCH", "/products/shirt")])
-async def test_bad_bodies_are_problems_and_change_nothing(
-    client: httpx.AsyncClient, method: str, path: str, content: bytes, status: int
-) -> None:
+async def test_bad_bodies_are_problems_and_change_nothing(client: httpx.AsyncClient, method: str, path: str) -> None:
     before = (await client.post("/products", json=body())).json()
-    answer = await client.request(method, path, content=content, headers={"Content-Type": "application/json"})
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    for content, status in FAULTS:
+        answer = await client.request(method, path, content=content, headers={"Content-Type": "application/json"})
+        told = (answer.status_code, answer.headers["content-type"])
+        assert told == (status, "application/problem+json"), content[:80]
     assert (await client.get("/products/shirt")).json() == before
     assert (await client.get("/products")).json()["total"] == 1
 
 
-@pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "", "multipart/form-data"])
-async def test_other_media_types_are_refused(client: httpx.AsyncClient, media_type: str) -> None:
-    answer = await client.post("/products", content=b"{}", headers={"Content-Type": media_type})
-    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+async def test_other_media_types_are_refused(client: httpx.AsyncClient) -> None:
+    for media_type in ("text/plain", "application/xml", "", "multipart/form-data"):
+        answer = await client.post("/products", content=b"{}", headers={"Content-Type": media_type})
+        assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type"), media_type
 
 
 async def test_unknown_paths_and_methods_are_problems(client: httpx.AsyncClient) -> None:

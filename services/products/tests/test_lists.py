@@ -98,9 +98,8 @@ async def test_a_bad_parameter_is_refused_by_name(client: httpx.AsyncClient, que
     assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
 
 
-@pytest.mark.parametrize(
-    ("sort", "place"),
-    [
+async def test_a_cursor_with_our_seal_and_strange_content_is_refused(shop: httpx.AsyncClient) -> None:
+    strange: list[tuple[str, object]] = [
         ("price", ["x", "id"]),
         ("price", [10**40, "id"]),
         ("price", [1.5, "id"]),
@@ -111,13 +110,10 @@ async def test_a_bad_parameter_is_refused_by_name(client: httpx.AsyncClient, que
         ("name", ["a", {"$ne": ""}]),
         ("-created_at", [10**18, "id"]),
         ("-created_at", None),
-    ],
-)
-async def test_a_cursor_with_our_seal_and_strange_content_is_refused(
-    shop: httpx.AsyncClient, sort: str, place: object
-) -> None:
-    params = {"sort": sort, "cursor": encode_cursor(sort, place)}
-    assert (await shop.get("/products", params=params)).status_code == 422
+    ]
+    for sort, place in strange:
+        answer = await shop.get("/products", params={"sort": sort, "cursor": encode_cursor(sort, place)})
+        assert answer.status_code == 422, (sort, place)
 
 
 async def test_a_cursor_of_another_order_is_refused(client: httpx.AsyncClient, watch: Watch) -> None:

@@ -74,10 +74,10 @@ async def test_who_has_the_product_already_gets_304(client: httpx.AsyncClient) -
     assert (await client.get("/products/shirt", headers={"If-None-Match": '"2"'})).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["nothing", "0190a0a0-0000-7000-8000-000000000000", "%00", "%F0%9F%98%80", "$gt"])
-async def test_what_is_not_there_is_404(shop: httpx.AsyncClient, name: str) -> None:
-    answer = await shop.get(f"/products/{name}")
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+async def test_what_is_not_there_is_404(shop: httpx.AsyncClient) -> None:
+    for name in ("nothing", "0190a0a0-0000-7000-8000-000000000000", "%00", "%F0%9F%98%80", "$gt"):
+        answer = await shop.get(f"/products/{name}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), name
 
 
 @pytest.mark.parametrize(

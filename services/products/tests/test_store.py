@@ -54,12 +54,12 @@ async def test_the_largest_product_is_kept(store: ProductStore) -> None:
     assert await store.find(large.id) == large
 
 
-@pytest.mark.parametrize("name", ["nothing", "", "\0", "$gt", "0190a0a0-0000-7000-8000-000000000000", "%"])
-async def test_what_was_never_added_is_not_found(store: ProductStore, name: str) -> None:
+async def test_what_was_never_added_is_not_found(store: ProductStore) -> None:
     await store.add(product(), None)
-    assert await store.find(name) is None
-    assert await store.find_by_ids([name]) == []
-    assert await store.find_by_skus([name]) == []
+    for name in ("nothing", "", "\0", "$gt", "0190a0a0-0000-7000-8000-000000000000", "%"):
+        assert await store.find(name) is None
+        assert await store.find_by_ids([name]) == []
+        assert await store.find_by_skus([name]) == []
 
 
 async def test_a_product_asked_for_by_several_skus_comes_once(store: ProductStore) -> None:

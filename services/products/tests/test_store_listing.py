@@ -104,27 +104,12 @@ async def test_all_words_must_be_there_wherever(store: ProductStore) -> None:
     assert await found("don't stop, 3000") == ["Don't-stop 3000"]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '"',
-        "-shirt",
-        "shirt*",
-        "name:shirt",
-        "shirt AND",
-        "shirt NEAR(",
-        "{$gt}",
-        "'; --",
-        "\\",
-        "(shirt",
-        "^shirt",
-        "\0",
-    ],
-)
-async def test_words_are_never_query_syntax(store: ProductStore, text: str) -> None:
+async def test_words_are_never_query_syntax(store: ProductStore) -> None:
     await fill(store, product("Shirt"), product("Hat"))
-    expected = ["Shirt"] if words_of(text) == ["shirt"] else []
-    assert names(await store.page(q(text))) == expected
+    alone = ("-shirt", "shirt*", "(shirt", "^shirt", '"shirt', "+shirt", "shirt:")
+    others = ('"', "name:shirt", "shirt AND hat", "shirt OR hat", "shirt NEAR(", "{$gt}", "'; --", "\\", "\0")
+    for text in (*alone, *others):
+        assert names(await store.page(q(text))) == (["Shirt"] if text in alone else []), text
 
 
 async def test_a_changed_product_is_found_by_its_new_words_only(store: ProductStore) -> None:

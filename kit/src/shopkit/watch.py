@@ -51,7 +51,8 @@ class StoreWatch:
         await self._store.close()
 
     async def _watch(self) -> None:
-        while True:
+        # A driver may swallow the cancellation that ends this task; the task itself remembers it.
+        while not self._task.cancelling():
             await asyncio.sleep(self._seconds)
             await self._look()
 

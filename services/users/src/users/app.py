@@ -46,7 +46,7 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
         settings,
         HANDLERS,
         metrics=metrics,
-        verifier=Verifier(keyring.load, settings.issuer, lambda: clock().timestamp()),
+        verifier=Verifier(keyring.public_keys, settings.issuer, lambda: clock().timestamp()),
         collaborators={
             "store": store,
             "registration": Registration(settings, store, passwords, clock),

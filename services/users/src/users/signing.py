@@ -65,7 +65,7 @@ class Keyring:
     async def access_token(self, user: User, session_id: str) -> str:
         """A token that says for 15 minutes who the caller is. Unavailable if no key was ever to be had."""
         moment = self._clock()
-        key = signer(await self._fresh(), moment)
+        key = signer(await self._known(), moment)
         issued = int(moment.timestamp())
         claims = {
             "iss": self._issuer,
@@ -81,10 +81,22 @@ class Keyring:
 
     async def key_set(self) -> list[dict[str, str]]:
         """The published keys as JWKs (RFC 7517, RFC 8037)."""
-        return [_jwk(key) for key in await self._fresh()]
+        return [_jwk(key) for key in await self._known()]
 
-    async def load(self) -> Keys:
-        """The published keys by their id, as the store has them now; makes the first one where there is none."""
+    async def public_keys(self) -> Keys:
+        """The published keys by their id, as the store has them now, or had them when it could last be asked."""
+        return {key.id: _private(key).public_key() for key in await self._known(at_most_old=timedelta())}
+
+    async def _known(self, at_most_old: timedelta = RELOAD) -> list[SigningKey]:
+        if self._clock() - self._loaded >= at_most_old:
+            try:
+                await self._load()
+            except Unavailable:
+                if not self._keys:
+                    raise
+        return self._keys
+
+    async def _load(self) -> None:
         moment = self._clock()
         keys = await self._store.signing_keys()
         if not keys:
@@ -95,16 +107,6 @@ class Keyring:
         self._keys, self._loaded = published(keys, moment), moment
         if len(self._keys) < len(keys):
             await self._store.drop_keys(before=self._keys[0].number)
-        return {key.id: _private(key).public_key() for key in self._keys}
-
-    async def _fresh(self) -> list[SigningKey]:
-        if self._clock() - self._loaded >= RELOAD:
-            try:
-                await self.load()
-            except Unavailable:
-                if not self._keys:
-                    raise
-        return self._keys
 
 
 def _private(key: SigningKey) -> Ed25519PrivateKey:

@@ -7,14 +7,15 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 LOCK := requirements/dev.txt
-PACKAGES := kit $(wildcard services/*) launcher
+SERVICES := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)))
+PACKAGES := kit $(addprefix services/,$(SERVICES)) launcher
 SOURCES := $(addsuffix /src,$(PACKAGES))
 # Empty for all tests, or e.g. `make test ONLY=services/carts`.
 ONLY :=
 
 .PHONY: help
 help: ## List these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 .PHONY: install
 install: .venv/installed ## Prepare .venv from the locks; does nothing when it is up to date
@@ -43,7 +44,7 @@ check: install ## Lint, format, types, import rules, sizes, generated files
 
 .PHONY: contracts
 contracts: install ## Write each service's openapi.json and docs/problems.md anew
-	@for name in users products carts; do $(BIN)/python -m $$name --openapi > services/$$name/openapi.json; done
+	@for name in $(SERVICES); do $(BIN)/python -m $$name --openapi > services/$$name/openapi.json; done
 	@$(BIN)/python tools/problems.py
 
 .PHONY: fix

@@ -14,11 +14,11 @@ from shopdev.people import People
 from .conftest import Watch, body, settings
 
 
-async def test_a_patch_changes_what_it_names(shop: httpx.AsyncClient, watch: Watch) -> None:
-    before = (await shop.post("/products", json=body(stock=3, attributes={"a": "1", "b": "2"}, tags=["x"]))).json()
+async def test_a_patch_changes_what_it_names(client: httpx.AsyncClient, watch: Watch) -> None:
+    before = (await client.post("/products", json=body(stock=3, attributes={"a": "1", "b": "2"}, tags=["x"]))).json()
     watch.advance(hours=1)
     content = {"name": "Hat", "attributes": {"a": None, "$c": "3"}, "price": {"amount": 5}, "tags": None, "stock": None}
-    answer = await shop.patch(
+    answer = await client.patch(
         f"/products/{before['id']}", json=content, headers={"Content-Type": "application/merge-patch+json"}
     )
     assert (answer.status_code, answer.headers["etag"]) == (200, '"2"')
@@ -32,7 +32,7 @@ async def test_a_patch_changes_what_it_names(shop: httpx.AsyncClient, watch: Wat
         "version": 2,
         "updated_at": "2026-03-01T13:00:00Z",
     }
-    again = await shop.patch(f"/products/{before['id']}", json=content)
+    again = await client.patch(f"/products/{before['id']}", json=content)
     assert again.json() == answer.json()
 
 
@@ -69,13 +69,13 @@ async def test_a_bad_patch_is_refused_with_the_place(
     assert (await client.get("/products/shirt")).json() == before
 
 
-async def test_a_patch_cannot_take_what_another_product_has(shop: httpx.AsyncClient) -> None:
-    await shop.post("/products", json=body("A", "One"))
-    await shop.post("/products", json=body("B", "Two"))
-    assert (await shop.patch("/products/two", json={"sku": "A"})).json()["code"] == "sku_taken"
-    assert (await shop.patch("/products/two", json={"slug": "one"})).json()["code"] == "slug_taken"
-    assert (await shop.patch("/products/none", json={})).status_code == 404
-    assert (await shop.get("/products/two")).json()["version"] == 1
+async def test_a_patch_cannot_take_what_another_product_has(client: httpx.AsyncClient) -> None:
+    await client.post("/products", json=body("A", "One"))
+    await client.post("/products", json=body("B", "Two"))
+    assert (await client.patch("/products/two", json={"sku": "A"})).json()["code"] == "sku_taken"
+    assert (await client.patch("/products/two", json={"slug": "one"})).json()["code"] == "slug_taken"
+    assert (await client.patch("/products/none", json={})).status_code == 404
+    assert (await client.get("/products/two")).json()["version"] == 1
 
 
 async def test_20_racing_patches_lose_nothing(shop: httpx.AsyncClient) -> None:

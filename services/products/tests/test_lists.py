@@ -18,12 +18,12 @@ async def fill(client: httpx.AsyncClient, count: int, watch: Watch) -> list[str]
     return ids
 
 
-async def test_a_list_begins_with_the_newest_and_goes_on_by_cursor(shop: httpx.AsyncClient, watch: Watch) -> None:
-    ids = await fill(shop, 5, watch)
-    first = (await shop.get("/products?limit=3")).json()
+async def test_a_list_begins_with_the_newest_and_goes_on_by_cursor(client: httpx.AsyncClient, watch: Watch) -> None:
+    ids = await fill(client, 5, watch)
+    first = (await client.get("/products?limit=3")).json()
     assert [item["id"] for item in first["items"]] == ids[:1:-1]
     assert (first["total"], set(first)) == (5, {"items", "next_cursor", "total", "facets"})
-    rest = (await shop.get("/products", params={"limit": 3, "cursor": first["next_cursor"]})).json()
+    rest = (await client.get("/products", params={"limit": 3, "cursor": first["next_cursor"]})).json()
     assert [item["id"] for item in rest["items"]] == ids[1::-1]
     assert (rest["next_cursor"], rest["total"]) == (None, 5)
 
@@ -146,9 +146,9 @@ async def test_products_come_by_sku_in_the_order_asked_each_once(shop: httpx.Asy
     assert found["items"][0] == shown
 
 
-async def test_products_come_by_id(shop: httpx.AsyncClient, watch: Watch) -> None:
-    ids = await fill(shop, 3, watch)
-    found = (await shop.get("/products", params={"id": [ids[2], "nothing", ids[0]], "sku": ["S1"]})).json()
+async def test_products_come_by_id(client: httpx.AsyncClient, watch: Watch) -> None:
+    ids = await fill(client, 3, watch)
+    found = (await client.get("/products", params={"id": [ids[2], "nothing", ids[0]], "sku": ["S1"]})).json()
     assert [item["id"] for item in found["items"]] == [ids[1], ids[2], ids[0]]
     assert found["missing"] == ["nothing"]
 

@@ -13,8 +13,8 @@ TWO = [
 ]
 
 
-async def test_a_product_of_one_variant_is_added_and_found(shop: httpx.AsyncClient) -> None:
-    added = await shop.post("/products", json=body(stock=4))
+async def test_a_product_of_one_variant_is_added_and_found(client: httpx.AsyncClient) -> None:
+    added = await client.post("/products", json=body(stock=4))
     assert added.status_code == 201
     found = added.json()
     assert added.headers["location"] == f"/products/{found['id']}"
@@ -37,7 +37,7 @@ async def test_a_product_of_one_variant_is_added_and_found(shop: httpx.AsyncClie
         "updated_at": "2026-03-01T12:00:00Z",
     }
     for name in (found["id"], "shirt"):
-        shown = await shop.get(f"/products/{name}")
+        shown = await client.get(f"/products/{name}")
         assert (shown.status_code, shown.json(), shown.headers["etag"]) == (200, found, '"1"')
 
 
@@ -74,9 +74,9 @@ async def test_who_has_the_product_already_gets_304(client: httpx.AsyncClient) -
     assert (await client.get("/products/shirt", headers={"If-None-Match": '"2"'})).status_code == 200
 
 
-async def test_what_is_not_there_is_404(shop: httpx.AsyncClient) -> None:
+async def test_what_is_not_there_is_404(client: httpx.AsyncClient) -> None:
     for name in ("nothing", "0190a0a0-0000-7000-8000-000000000000", "%00", "%F0%9F%98%80", "$gt"):
-        answer = await shop.get(f"/products/{name}")
+        answer = await client.get(f"/products/{name}")
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), name
 
 
@@ -193,35 +193,35 @@ async def test_a_key_is_forgotten_after_a_day(shop: httpx.AsyncClient, watch: Wa
     assert (await shop.post("/products", json=body(), headers=key)).json()["code"] == "sku_taken"
 
 
-async def test_an_archived_product_is_shown_but_not_listed(shop: httpx.AsyncClient) -> None:
-    added = (await shop.post("/products", json=body())).json()
-    gone = await shop.delete(f"/products/{added['id']}")
+async def test_an_archived_product_is_shown_but_not_listed(client: httpx.AsyncClient) -> None:
+    added = (await client.post("/products", json=body())).json()
+    gone = await client.delete(f"/products/{added['id']}")
     assert (gone.status_code, gone.content) == (204, b"")
-    assert (await shop.delete(f"/products/{added['id']}")).status_code == 204
-    shown = (await shop.get("/products/shirt")).json()
+    assert (await client.delete(f"/products/{added['id']}")).status_code == 204
+    shown = (await client.get("/products/shirt")).json()
     assert (shown["status"], shown["version"]) == ("archived", 2)
-    assert (await shop.get("/products")).json()["items"] == []
-    assert (await shop.get("/products?sku=SHIRT")).json()["items"] == [shown]
-    back = await shop.patch(f"/products/{added['id']}", json={"status": "active"})
+    assert (await client.get("/products")).json()["items"] == []
+    assert (await client.get("/products?sku=SHIRT")).json()["items"] == [shown]
+    back = await client.patch(f"/products/{added['id']}", json={"status": "active"})
     assert back.json()["status"] == "active"
-    assert (await shop.get("/products")).json()["total"] == 1
+    assert (await client.get("/products")).json()["total"] == 1
 
 
-async def test_a_stale_if_match_changes_nothing_and_shows_the_present_product(shop: httpx.AsyncClient) -> None:
-    added = (await shop.post("/products", json=body(stock=3) | {"slug": "s"})).json()
-    now = (await shop.patch("/products/s", json={"name": "New"}, headers={"If-Match": '"1"'})).json()
+async def test_a_stale_if_match_changes_nothing_and_shows_the_present_product(client: httpx.AsyncClient) -> None:
+    added = (await client.post("/products", json=body(stock=3) | {"slug": "s"})).json()
+    now = (await client.patch("/products/s", json={"name": "New"}, headers={"If-Match": '"1"'})).json()
     assert now["version"] == 2
     stale = {"If-Match": '"1"'}
     content = {"price": added["price_from"]}
     for answer in (
-        await shop.patch("/products/s", json={"name": "Newer"}, headers=stale),
-        await shop.delete("/products/s", headers=stale),
-        await shop.put("/products/s/variants/X", json=content, headers=stale),
-        await shop.delete("/products/s/variants/SHIRT", headers=stale),
+        await client.patch("/products/s", json={"name": "Newer"}, headers=stale),
+        await client.delete("/products/s", headers=stale),
+        await client.put("/products/s/variants/X", json=content, headers=stale),
+        await client.delete("/products/s/variants/SHIRT", headers=stale),
     ):
         assert (answer.status_code, answer.json()["code"]) == (412, "version_conflict")
         assert answer.json()["current"] == now
-    assert (await shop.get("/products/s")).json() == now
+    assert (await client.get("/products/s")).json() == now
 
 
 async def test_variants_are_added_replaced_and_removed(shop: httpx.AsyncClient, watch: Watch) -> None:
@@ -244,18 +244,18 @@ async def test_variants_are_added_replaced_and_removed(shop: httpx.AsyncClient, 
     assert (last.status_code, last.json()["code"]) == (409, "last_variant")
 
 
-async def test_a_variant_that_does_not_fit_is_refused(shop: httpx.AsyncClient) -> None:
-    await shop.post("/products", json=body("A", "One"))
-    await shop.post("/products", json=body("B", "Two"))
+async def test_a_variant_that_does_not_fit_is_refused(client: httpx.AsyncClient) -> None:
+    await client.post("/products", json=body("A", "One"))
+    await client.post("/products", json=body("B", "Two"))
     price = {"price": {"amount": 1, "currency": "EUR"}}
-    taken = await shop.put("/products/one/variants/B", json=price)
+    taken = await client.put("/products/one/variants/B", json=price)
     assert (taken.status_code, taken.json()["code"]) == (409, "sku_taken")
-    currency = await shop.put("/products/one/variants/C", json={"price": {"amount": 1, "currency": "USD"}})
+    currency = await client.put("/products/one/variants/C", json={"price": {"amount": 1, "currency": "USD"}})
     assert (currency.status_code, currency.json()["errors"][0]["pointer"]) == (422, "#/price/currency")
-    sku = await shop.put("/products/one/variants/a%20b", json=price)
+    sku = await client.put("/products/one/variants/a%20b", json=price)
     assert (sku.status_code, sku.json()["errors"][0]["pointer"]) == (422, "#/path/sku")
-    assert (await shop.put("/products/none/variants/C", json=price)).status_code == 404
-    assert (await shop.get("/products/one")).json()["version"] == 1
+    assert (await client.put("/products/none/variants/C", json=price)).status_code == 404
+    assert (await client.get("/products/one")).json()["version"] == 1
 
 
 async def test_a_hundred_and_first_variant_is_refused(client: httpx.AsyncClient) -> None:

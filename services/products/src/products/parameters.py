@@ -10,6 +10,7 @@ from products.paging import Cursor, Limit, decode_cursor, encode_cursor
 from products.words import words_of
 
 NAMED_MAX = 100
+NAMED = "exactly the products of these, archived ones too; no other parameter is heeded"
 # The sort keys that a cursor may hold; integers within what every store takes.
 Number = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999, description="since 1970, until the year 9999")]
@@ -29,7 +30,8 @@ InStock = Annotated[bool | None, QueryParameter(name="in_stock", description="tr
 InOrder = Annotated[
     Sort | None, QueryParameter(name="sort", description="relevance where there are words, else -created_at")
 ]
-Named = Annotated[list[str] | None, QueryParameter(max_items=NAMED_MAX, description="archived ones are found too")]
+Skus = Annotated[list[str] | None, QueryParameter(name="sku", max_items=NAMED_MAX, description=NAMED)]
+Ids = Annotated[list[str] | None, QueryParameter(name="id", max_items=NAMED_MAX, description=NAMED)]
 
 
 def read_query(

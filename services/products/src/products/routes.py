@@ -13,7 +13,7 @@ from products.batch import place_all
 from products.changing import ProductBusy, Rule, Shop
 from products.images import HEADERS, Images
 from products.listing import Query
-from products.parameters import Named, encode_place, read_query
+from products.parameters import Ids, Skus, encode_place, read_query
 from products.patching import apply_patch
 from products.product import LastVariant, Product, SkuTaken, SlugTaken, VariantLimit
 from products.schemas import (
@@ -49,15 +49,11 @@ REPEATED = (IdempotencyKeyReused, IdempotencyInFlight)
 
 @get("/products", dependencies={"wanted": Provide(read_query, sync_to_thread=False)}, summary="Find products")
 async def find_products(
-    request: ShopRequest,
-    shop: Products,
-    wanted: Asked,
-    sku: Named = None,
-    id: Named = None,
+    request: ShopRequest, shop: Products, wanted: Asked, skus: Skus = None, ids: Ids = None
 ) -> Response[ProductsOut]:
     """A page of the active products that fit; or, by `sku` or `id`, exactly those, in the order asked."""
-    if sku is not None or id is not None:
-        return request.answer(await _named(shop, sku or [], id or []))
+    if skus is not None or ids is not None:
+        return request.answer(await _named(shop, skus or [], ids or []))
     listing = await shop.store.page(wanted)
     return request.answer(listing_out(listing, encode_place(listing.next, wanted.sort)))
 
@@ -171,7 +167,7 @@ async def place_batch(request: ShopRequest, data: JSONBody[BatchIn], shop: Produ
     opt=KEYED,
     status_code=200,
     summary="Change stock",
-    responses=raises(UnknownSku, InsufficientStock, StockLimit, ProductBusy, *REPEATED),
+    responses=raises(UnknownSku, InsufficientStock, StockLimit, *REPEATED),
 )
 async def change_stock(request: ShopRequest, data: JSONBody[StockIn], shop: Products) -> Response[StockOut]:
     """All changes or none; what is not counted stays so."""

@@ -51,7 +51,7 @@ class ProductStore(Store, Protocol):
     ) -> Stocks:
         """Applies `products.stock.change_stock` to whatever is kept now, and says what is left of each SKU.
 
-        `remember`, if given, makes the answer to keep with the change. Conflict if others never let it through.
+        `remember`, if given, makes the answer to keep with the change.
         """
         ...
 

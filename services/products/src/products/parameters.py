@@ -30,8 +30,7 @@ InStock = Annotated[bool | None, QueryParameter(name="in_stock", description="tr
 InOrder = Annotated[
     Sort | None, QueryParameter(name="sort", description="relevance where there are words, else -created_at")
 ]
-Skus = Annotated[list[str] | None, QueryParameter(name="sku", max_items=NAMED_MAX, description=NAMED)]
-Ids = Annotated[list[str] | None, QueryParameter(name="id", max_items=NAMED_MAX, description=NAMED)]
+Named = Annotated[list[str] | None, QueryParameter(max_items=NAMED_MAX, description=NAMED)]
 
 
 def read_query(

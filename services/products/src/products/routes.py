@@ -13,7 +13,7 @@ from products.batch import place_all
 from products.changing import ProductBusy, Rule, Shop
 from products.images import HEADERS, Images
 from products.listing import Query
-from products.parameters import Ids, Skus, encode_place, read_query
+from products.parameters import Named, encode_place, read_query
 from products.patching import apply_patch
 from products.product import LastVariant, Product, SkuTaken, SlugTaken, VariantLimit
 from products.schemas import (
@@ -49,11 +49,12 @@ REPEATED = (IdempotencyKeyReused, IdempotencyInFlight)
 
 @get("/products", dependencies={"wanted": Provide(read_query, sync_to_thread=False)}, summary="Find products")
 async def find_products(
-    request: ShopRequest, shop: Products, wanted: Asked, skus: Skus = None, ids: Ids = None
+    request: ShopRequest, shop: Products, wanted: Asked, sku: Named = None, id: Named = None
 ) -> Response[ProductsOut]:
     """A page of the active products that fit; or, by `sku` or `id`, exactly those, in the order asked."""
-    if skus is not None or ids is not None:
-        return request.answer(await _named(shop, skus or [], ids or []))
+    # These parameters are called as on the wire, for a fault in one is told by its name here.
+    if sku is not None or id is not None:
+        return request.answer(await _named(shop, sku or [], id or []))
     listing = await shop.store.page(wanted)
     return request.answer(listing_out(listing, encode_place(listing.next, wanted.sort)))
 

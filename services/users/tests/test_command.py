@@ -93,7 +93,7 @@ def test_a_store_that_cannot_be_had_is_told_in_a_sentence(
 def test_keys_are_rotated(store_url: str, clock: StoppedClock) -> None:
     told = [admin.run(admin.rotate_keys(drop_old=drop), store_url, clock) for drop in (False, False, True)]
     assert len({sentence.split()[1] for sentence in told}) == 3
-    assert "tokens signed before stay good" in told[1]
+    assert "older tokens stay good" in told[1]
     assert "no token signed before is good any more" in told[2]
 
 

@@ -39,8 +39,9 @@ def rotate_keys(*, drop_old: bool) -> Command:
 
     async def command(store: UserStore, clock: Clock) -> str:
         key = await rotate(store, clock(), drop_old=drop_old)
-        former = "no token signed before is good any more" if drop_old else "tokens signed before stay good"
-        return f"Key {key.id} signs as soon as all replicas know it, in {RELOAD.seconds} seconds; {former}."
+        if drop_old:
+            return f"Key {key.id} is the only one from now on; no token signed before is good any more."
+        return f"Key {key.id} signs in {RELOAD.seconds} seconds, when all replicas know it; older tokens stay good."
 
     return command
 

@@ -48,8 +48,9 @@ def test_a_merge_never_shrinks_the_union_but_by_stated_caps(
 
 
 def test_caps_say_their_reason() -> None:
-    merged, report = merge(saved_cart(A=600), saved_cart(A=600), "sum", SHOP, MOMENT)
-    assert (wanted(merged), report[0].outcome, report[0].reason) == ({"A": 999}, "capped", "quantity_limit")
+    for stock in (None, 5000):
+        merged, report = merge(saved_cart(A=600), saved_cart(A=600), "sum", {"A": facts(stock=stock)}, MOMENT)
+        assert (wanted(merged), report[0].outcome, report[0].reason) == ({"A": 999}, "capped", "quantity_limit")
     merged, report = merge(saved_cart(A=3), saved_cart(A=4), "sum", {"A": facts(stock=5)}, MOMENT)
     assert (wanted(merged), report[0].outcome, report[0].reason) == ({"A": 5}, "capped", "insufficient_stock")
 

@@ -91,10 +91,12 @@ async def mongodb(plan: Plan, processes: Processes) -> AsyncIterator[str]:
     except MongodUnavailable as error:
         raise CannotStart(f"{error} Give the address of one that runs: --mongodb-url mongodb://HOST.") from error
     finally:
-        # A thread cannot be cancelled: ended before its mongod is up, it gives up by itself.
+        processes.hurry()
+        # A thread cannot be cancelled: without its mongod it gives up by itself.
         while not start.done():
-            server.stop()
+            await asyncio.to_thread(server.stop)
             await asyncio.sleep(POLL_SECONDS)
+        await asyncio.gather(start, return_exceptions=True)
         await asyncio.to_thread(server.stop)
 
 

@@ -1,0 +1,83 @@
+"""The machine that is measured on: what it must have, what it is, and how busy it is with other things."""
+
+import importlib.metadata
+import os
+import platform
+import resource
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.processes import TICKS, cpu_seconds
+
+PACKAGES = ("granian", "litestar", "msgspec", "pymongo", "aiohttp")
+
+
+class CannotMeasure(Exception):
+    """This machine lacks something; the text says what, and how to get it."""
+
+
+class Cores(NamedTuple):
+    """The server has a core to itself; the load, and the database where it is a server of its own, have the rest."""
+
+    server: int
+    load: tuple[int, ...]
+
+
+def cores() -> Cores:
+    """Which cores do what here; CannotMeasure where something is missing."""
+    if platform.system() != "Linux":
+        raise CannotMeasure("The benchmark reads /proc and pins processes to cores, so it needs Linux.")
+    for program, package in (("wrk", "wrk"), ("taskset", "util-linux")):
+        if shutil.which(program) is None:
+            raise CannotMeasure(f"{program} is missing; on Debian and Ubuntu: apt-get install {package}")
+    server, *load = sorted(os.sched_getaffinity(0))
+    if not load:
+        raise CannotMeasure("The benchmark needs two cores: one for the server, one for the load.")
+    return Cores(server, tuple(load))
+
+
+def facts(folder: Path) -> list[tuple[str, str]]:
+    """What a reader must know to compare the figures; `folder` is where the stores keep their files."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    model = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "").partition(": ")[2]
+    filesystem = _output(["stat", "-f", "-c", "%T", str(folder)])
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
+    wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout.split("[")[0].strip()
+    return [
+        ("CPU", f"{os.cpu_count()} x {model or platform.machine()}"),
+        ("Memory", f"{memory:.0f} GiB"),
+        ("System", f"{_output(['uname', '-sr'])}, data on {filesystem}"),
+        ("Python", f"{platform.python_version()}; {', '.join(versions)}"),
+        ("Load generator", wrk),
+    ]
+
+
+class OtherWork:
+    """How much of the machine goes to what is not ours, as cores: 0.5 is half of one."""
+
+    def __init__(self) -> None:
+        self._before = _busy_and_ours()
+        self._began = os.times().elapsed
+
+    def cores(self) -> float:
+        """Since it was made, on average; time that the hypervisor took counts too."""
+        busy, ours = (now - before for now, before in zip(_busy_and_ours(), self._before, strict=True))
+        return max(0.0, (busy - ours) / (os.times().elapsed - self._began))
+
+
+def _busy_and_ours() -> Sequence[float]:
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, _lines("/proc/stat")[0].split()[1:9])
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ours = cpu_seconds(os.getpid()) + ended.ru_utime + ended.ru_stime
+    return (user + nice + system + irq + softirq + steal) / TICKS, ours
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

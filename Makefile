@@ -40,12 +40,11 @@ check: install ## Lint, format, types, import rules, sizes, generated files
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports
 	$(BIN)/python tools/size.py
-	$(BIN)/python tools/problems.py --check
+	$(BIN)/python tools/contracts.py --check
 
 .PHONY: contracts
 contracts: install ## Write each service's openapi.json and docs/problems.md anew
-	@for name in $(SERVICES); do $(BIN)/python -m $$name --openapi > services/$$name/openapi.json; done
-	@$(BIN)/python tools/problems.py
+	@$(BIN)/python tools/contracts.py
 
 .PHONY: fix
 fix: install ## Mend what ruff can mend: format, imports, simple faults

@@ -5,23 +5,23 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from shopdev.openapi import describe
 from shopkit.service import Application
 
 # What every service answers to everybody.
-OPEN_TO_ALL = {"/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name}"}
+OPEN_TO_ALL = {"/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{file_path}"}
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
     "response_schema_conformance,negative_data_rejection,unsupported_method,ignored_auth"
 )
 
 
-def written(contract: dict[str, Any]) -> str:
-    """An OpenAPI document as it is committed."""
-    return msgspec.json.format(msgspec.json.encode(contract, order="sorted"), indent=2).decode() + "\n"
+def written(app: Application) -> str:
+    """The OpenAPI document of an application, as it is committed."""
+    return msgspec.json.format(msgspec.json.encode(describe(app), order="sorted"), indent=2).decode() + "\n"
 
 
 def routes_of(app: Application) -> Iterator[tuple[str, str]]:

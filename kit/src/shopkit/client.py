@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import aiohttp
 
@@ -30,20 +30,21 @@ class Breaker:
         self._failures = 0
         self._retry_at = 0.0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the neighbour has kept failing."""
+        return self._failures >= FAILURES_TO_OPEN
+
     def admit(self) -> bool:
-        """Whether a call may be made now."""
-        if self._failures < FAILURES_TO_OPEN:
-            return True
-        if self._clock() < self._retry_at:
+        """Whether a call may be made now; while open, one may each pause."""
+        if self.is_open and self._clock() < self._retry_at:
             return False
-        self._retry_at = self._clock() + OPEN_SECONDS
+        self._retry_at = self._clock() + OPEN_SECONDS * random.uniform(1, 1.25)  # noqa: S311
         return True
 
     def note(self, *, good: bool) -> None:
         """Tells how a call went."""
         self._failures = 0 if good else self._failures + 1
-        if self._failures == FAILURES_TO_OPEN:
-            self._retry_at = self._clock() + OPEN_SECONDS * random.uniform(1, 1.25)  # noqa: S311
 
 
 class Hop:
@@ -65,39 +66,36 @@ class Hop:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self, path: str, query: Query = (), headers: Mapping[str, str] | None = None) -> bytes:
+    async def get(self, path: str, query: Query = ()) -> bytes:
         """The body of a 200. Unavailable where the neighbour fails, Internal where it refuses: that is our fault."""
         self._savings = min(RETRY_SAVINGS, self._savings + RETRY_SHARE)
         try:
-            return await self._get(path, query, headers or {})
+            return await self._get(path, query)
         except Unavailable:
-            if self._savings < 1 or not self._breaker.admit():
+            if self._savings < 1 or self._breaker.is_open:
                 raise
             self._savings -= 1
             await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311
-            return await self._get(path, query, headers or {})
+            return await self._get(path, query)
 
-    async def _get(self, path: str, query: Query, headers: Mapping[str, str]) -> bytes:
+    async def _get(self, path: str, query: Query) -> bytes:
         if self._session is None or not self._breaker.admit():
             self._calls.labels("refused").inc()
             raise Unavailable(f"The {self._target} service does not answer just now.")
         seconds = deadline.remaining(CALL_SECONDS)
-        limits = aiohttp.ClientTimeout(total=seconds)
-        sent = {**headers, deadline.HEADER: str(int(seconds * 1000))}
+        sent = {deadline.HEADER: str(int(seconds * 1000))}
+        limit = aiohttp.ClientTimeout(total=seconds)
+        status, body = 503, b""
         try:
-            async with self._session.get(f"{self._base}{path}", params=query, headers=sent, timeout=limits) as answer:
+            async with self._session.get(f"{self._base}{path}", params=query, headers=sent, timeout=limit) as answer:
                 status, body = answer.status, await answer.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            self._note("failed", good=False)
-            raise Unavailable(f"The {self._target} service does not answer just now.") from error
-        if status >= 500 or status == 429:
-            self._note("failed", good=False)
-            raise Unavailable(f"The {self._target} service answered {status}.")
-        self._note("ok" if status == 200 else "rejected", good=True)
+        except (aiohttp.ClientError, TimeoutError):
+            pass
+        has_failed = status >= 500 or status == 429
+        self._breaker.note(good=not has_failed)
+        self._calls.labels("failed" if has_failed else "ok" if status == 200 else "rejected").inc()
+        if has_failed:
+            raise Unavailable(f"The {self._target} service does not answer just now.")
         if status != 200:
             raise Internal(f"The {self._target} service answered {status} to {path}.")
         return body
-
-    def _note(self, outcome: str, *, good: bool) -> None:
-        self._breaker.note(good=good)
-        self._calls.labels(outcome).inc()

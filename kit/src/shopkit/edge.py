@@ -8,7 +8,6 @@ its answer, serves every path under /api/v1 too, and answers HEAD as GET without
 import asyncio
 import logging
 import re
-from ipaddress import ip_address
 from time import perf_counter
 from typing import Any, cast
 
@@ -16,9 +15,9 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from shopkit import deadline, problems
-from shopkit.errors import DeadlineExceeded, Internal, ShopError, Unavailable
+from shopkit.errors import ShopError, Unavailable
 from shopkit.metrics import Metrics
-from shopkit.settings import Network, ServiceSettings
+from shopkit.settings import ServiceSettings
 from shopkit.values import new_id
 
 API_PREFIX = "/api/v1"
@@ -34,7 +33,6 @@ class Edge:
         self._inner = inner
         self._metrics = metrics
         self._log = log
-        self._proxies = settings.proxy_networks()
         self._timeout = settings.request_timeout_ms / 1000
         self._places = settings.max_in_flight
 
@@ -46,7 +44,7 @@ class Edge:
         started = perf_counter()
         headers = dict(request["headers"])
         method: str = request["method"]
-        state = _prepare(request, headers, self._proxies)
+        state = _prepare(request, headers)
         exchange = _Exchange(send, state["request_id"], bodiless=method == "HEAD")
         self._metrics.in_flight.inc()
         self._places -= 1
@@ -58,13 +56,9 @@ class Edge:
             deadline.start(seconds)
             async with asyncio.timeout(seconds):
                 await self._inner(scope, receive, exchange.send)
-        except TimeoutError:
-            await exchange.fail(DeadlineExceeded(), state)
-        except ShopError as error:
-            await exchange.fail(error, state)
-        except Exception as error:
-            state["problem"] = error
-            await exchange.fail(Internal(), state)
+        except Exception as failure:
+            state["failure"] = failure
+            await exchange.fail(problems.translate(failure))
         finally:
             self._places += 1
             self._metrics.in_flight.dec()
@@ -73,22 +67,14 @@ class Edge:
     def _record(self, scope: dict[str, Any], method: str, status: int, seconds: float, state: dict[str, Any]) -> None:
         route: str = scope.get("path_template") or "<unmatched>"
         self._metrics.request(method, route, status, seconds)
-        failure = state.get("problem")
-        facts: dict[str, Any] = {
-            "request_id": state["request_id"],
-            "method": method,
-            "route": route,
-            "status": status,
-            "milliseconds": round(seconds * 1000, 2),
-        }
-        if isinstance(failure, ShopError):
-            self._log.info("request", extra={**facts, "code": failure.code})
-        elif failure is not None:
-            self._log.error("request failed", extra=facts, exc_info=failure)
-        elif route in ALWAYS_SERVED:
-            self._log.debug("request", extra=facts)
-        else:
-            self._log.info("request", extra=facts)
+        facts = {"request_id": state["request_id"], "method": method, "route": route, "status": status}
+        facts["milliseconds"] = round(seconds * 1000, 2)
+        failure = state.get("failure")
+        if failure is not None:
+            facts["code"] = problems.translate(failure).code
+        is_surprise = status == 500
+        level = logging.ERROR if is_surprise else logging.DEBUG if route in ALWAYS_SERVED else logging.INFO
+        self._log.log(level, "request", extra=facts, exc_info=failure if is_surprise else None)
 
 
 class _Exchange:
@@ -96,7 +82,7 @@ class _Exchange:
 
     def __init__(self, send: Send, request_id: str, *, bodiless: bool) -> None:
         self._send = send
-        self._id = (b"x-request-id", request_id.encode())
+        self._request_id = request_id
         self._bodiless = bodiless
         # 499 as nginx has it: the client left before there was an answer.
         self.status = 499
@@ -104,17 +90,16 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], self._id]
+            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
         elif self._bodiless and message["type"] == "http.response.body":
             message["body"] = b""
         await self._send(message)
 
-    async def fail(self, error: ShopError, state: dict[str, Any]) -> None:
+    async def fail(self, error: ShopError) -> None:
         """Answers with a problem, unless an answer has begun."""
-        state.setdefault("problem", error)
         if self.status != 499:
             return
-        body = problems.encode(error, state["request_id"])
+        body = problems.encode(error, self._request_id)
         lines = {"content-type": problems.MEDIA_TYPE, "content-length": str(len(body)), **problems.headers_of(error)}
         raw = [(name.lower().encode(), value.encode()) for name, value in lines.items()]
         status = problems.status_of(type(error))
@@ -122,13 +107,12 @@ class _Exchange:
         await self.send(cast("Message", {"type": "http.response.body", "body": body, "more_body": False}))
 
 
-def _prepare(scope: dict[str, Any], headers: dict[bytes, bytes], proxies: tuple[Network, ...]) -> dict[str, Any]:
+def _prepare(scope: dict[str, Any], headers: dict[bytes, bytes]) -> dict[str, Any]:
     """Fills `scope["state"]` with what routes may ask for, and takes the prefix off the path."""
     state: dict[str, Any] = {}
     scope["state"] = state
     given = headers.get(b"x-request-id", b"")
     state["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else new_id()
-    state["address"] = client_address(scope, headers, proxies)
     state["prefix"] = ""
     path = scope["path"]
     if path.startswith(API_PREFIX) and path[len(API_PREFIX) :][:1] in {"", "/"}:
@@ -143,21 +127,3 @@ def _seconds(headers: dict[bytes, bytes], longest: float) -> float:
     """How long this request may take: what the caller grants (Request-Timeout-Ms), at most `longest`."""
     granted = headers.get(deadline.HEADER.lower().encode(), b"")
     return min(int(granted) / 1000, longest) if granted.isdigit() and len(granted) < 10 else longest
-
-
-def client_address(scope: dict[str, Any], headers: dict[bytes, bytes], proxies: tuple[Network, ...]) -> str:
-    """The right-most address that is no trusted proxy: what stands further left is the client's own text."""
-    peer = scope.get("client")
-    hops = [peer[0] if peer else ""]
-    if proxies:
-        hops += reversed([hop.strip() for hop in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")])
-    address = hops[0]
-    for hop in hops:
-        try:
-            parsed = ip_address(hop)
-        except ValueError:
-            break
-        address = str(parsed)
-        if not any(parsed in network for network in proxies):
-            break
-    return address

@@ -1,37 +1,30 @@
 """The routes that every service has: itself, health, readiness, metrics, its contract and a page to read it on."""
 
-import importlib.util
-import mimetypes
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Response, get
 from litestar.openapi import ResponseSpec
-from litestar.params import FromPath
-from litestar.types import ControllerRouterHandler
+from litestar.static_files import create_static_files_router
+from litestar.types import ControllerRouterHandler, PathType
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from shopkit.errors import NotFound
 from shopkit.metrics import Metrics
-from shopkit.requests import ShopRequest
+from shopkit.requests import JSON, ShopRequest
 
 # A check says "ok", or in words what is not.
 Check = Callable[[], str]
 
-# Strict, and enough for the page: its script and style come from this service, inline styles are the viewer's own.
-DOCS_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
-)
-DOCS_ASSETS = {"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"}
-DOCS_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{name} API</title><link rel="icon" href="docs/favicon-32x32.png">
-<link rel="stylesheet" href="docs/swagger-ui.css">
-</head><body><main id="swagger-ui"></main>
-<script src="docs/swagger-ui-bundle.js"></script><script src="docs/start.js"></script></body></html>"""
-DOCS_START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true})'
+OWN_LINKS = {
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "health": "/healthz",
+    "ready": "/readyz",
+    "metrics": "/metrics",
+}
 
 
 class About(NamedTuple):
@@ -44,15 +37,15 @@ class About(NamedTuple):
 
 
 class Meta(NamedTuple):
-    """What the routes below answer from."""
+    """What the routes below answer from; `contract` is the committed OpenAPI document."""
 
     about: About
     metrics: Metrics
     checks: dict[str, Check]
-    contract: Callable[[], dict[str, Any]]
+    contract: bytes
 
 
-class ServiceFacts(msgspec.Struct):
+class ServiceOut(msgspec.Struct):
     """What `GET /` answers."""
 
     name: str
@@ -61,7 +54,7 @@ class ServiceFacts(msgspec.Struct):
     links: dict[str, str]
 
 
-class Health(msgspec.Struct):
+class HealthOut(msgspec.Struct):
     """What the probes answer."""
 
     status: str
@@ -74,26 +67,25 @@ def _meta(request: ShopRequest) -> Meta:
 
 
 @get("/", summary="Name, version and links")
-async def show_service(request: ShopRequest) -> Response[ServiceFacts]:
+async def show_service(request: ShopRequest) -> Response[ServiceOut]:
     """The service, and where to go from here."""
     about = _meta(request).about
-    own = {"docs": "/docs", "openapi": "/openapi.json", "health": "/healthz", "ready": "/readyz", "metrics": "/metrics"}
-    links = {name: request.location(path) for name, path in {**about.links, **own}.items()}
-    return request.answer(ServiceFacts(about.name, about.version, about.description, links))
+    links = {name: request.location(path) for name, path in {**about.links, **OWN_LINKS}.items()}
+    return request.answer(ServiceOut(about.name, about.version, about.description, links))
 
 
 @get("/healthz", summary="Does the process work?")
-async def show_health(request: ShopRequest) -> Response[Health]:
+async def show_health(request: ShopRequest) -> Response[HealthOut]:
     """200 for as long as the process answers at all; says nothing of the store or of neighbours."""
-    return request.answer(Health("ok"))
+    return request.answer(HealthOut("ok"))
 
 
-@get("/readyz", summary="Can it do its work?", responses={503: ResponseSpec(Health, description="Not ready")})
-async def show_readiness(request: ShopRequest) -> Response[Health]:
+@get("/readyz", summary="Can it do its work?", responses={503: ResponseSpec(HealthOut, description="Not ready")})
+async def show_readiness(request: ShopRequest) -> Response[HealthOut]:
     """200 when every check is "ok"; else 503, and each check says in words what is wrong."""
     checks = {name: check() for name, check in _meta(request).checks.items()}
     ready = all(outcome == "ok" for outcome in checks.values())
-    return request.answer(Health("ready" if ready else "not_ready", checks), status=200 if ready else 503)
+    return request.answer(HealthOut("ready" if ready else "not_ready", checks), status=200 if ready else 503)
 
 
 @get("/metrics", include_in_schema=False)
@@ -103,33 +95,16 @@ async def show_metrics(request: ShopRequest) -> Response[bytes]:
 
 
 @get("/openapi.json", include_in_schema=False)
-async def show_contract(request: ShopRequest) -> Response[dict[str, Any]]:
-    """The OpenAPI document; its server is this address, with the prefix the caller used."""
-    return request.answer({**_meta(request).contract(), "servers": [{"url": request.location("") or "/"}]})
-
-
-@get("/docs", include_in_schema=False)
-async def show_docs(request: ShopRequest) -> Response[str]:
-    """The contract as a page, all of it from here."""
-    page = DOCS_PAGE.format(name=_meta(request).about.name)
-    return Response(page, media_type="text/html", headers={"Content-Security-Policy": DOCS_POLICY})
-
-
-@get("/docs/{name:str}", include_in_schema=False)
-async def show_docs_asset(name: FromPath[str]) -> Response[bytes]:
-    """Script and style of the page, from the package swagger-ui-bundle."""
-    if name == "start.js":
-        return Response(DOCS_START.encode(), media_type="text/javascript")
-    if name not in DOCS_ASSETS:
-        raise NotFound
-    package = importlib.util.find_spec("swagger_ui_bundle")
-    if package is None or package.origin is None:
-        raise NotFound("The package swagger-ui-bundle is not installed.")
-    found = next(Path(package.origin).parent.rglob(name))
-    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return Response(found.read_bytes(), media_type=media_type, headers={"Cache-Control": "public, max-age=86400"})
+async def show_contract(request: ShopRequest) -> Response[Any]:
+    """The OpenAPI document, as it is committed."""
+    return Response(_meta(request).contract, media_type=JSON)
 
 
 def handlers() -> list[ControllerRouterHandler]:
-    """All of them."""
-    return [show_service, show_health, show_readiness, show_metrics, show_contract, show_docs, show_docs_asset]
+    """All of them; the page's script and style come from the package swagger-ui-py."""
+    viewer = find_spec("swagger_ui")
+    folders: list[PathType] = [Path(__file__).parent / "docs"]
+    if viewer is not None and viewer.origin is not None:
+        folders.append(Path(viewer.origin).parent / "static")
+    page = create_static_files_router("/docs", folders, html_mode=True, include_in_schema=False)
+    return [show_service, show_health, show_readiness, show_metrics, show_contract, page]

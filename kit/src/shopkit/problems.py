@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import msgspec
-from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi import ResponseSpec
 
@@ -82,18 +81,6 @@ def headers_of(error: ShopError) -> dict[str, str]:
 def encode(error: ShopError, request_id: str) -> bytes:
     """The problem document as JSON."""
     return msgspec.json.encode(document(error, request_id))
-
-
-def answer(request: Request[Any, Any, Any], failure: Exception) -> Response[bytes]:
-    """Exception handler for everything: named situations, the framework's own errors, and surprises."""
-    error = translate(failure)
-    request.scope["state"]["problem"] = failure if isinstance(error, errors.Internal) else error
-    return Response(
-        encode(error, request.scope["state"]["request_id"]),
-        status_code=status_of(type(error)),
-        media_type=MEDIA_TYPE,
-        headers=headers_of(error),
-    )
 
 
 def translate(failure: Exception) -> ShopError:

@@ -14,6 +14,9 @@ from shopkit.problems import invalid_body
 from shopkit.tokens import Caller, Verifier, require_role
 
 T = TypeVar("T")
+# A route's `opt=`, for its description: its POST takes an Idempotency-Key; its record has an ETag.
+KEYED: dict[str, Any] = {"keyed": True}
+TAGGED: dict[str, Any] = {"tagged": True}
 Connection = ASGIConnection[Any, Any, Any, Any]
 JSON = "application/json"
 
@@ -89,7 +92,7 @@ class ShopRequest(Request[Any, Any, Any]):
     @property
     def address(self) -> str:
         """The network address of the client, seen through the proxies we trust."""
-        return str(self.scope["state"]["address"])
+        return self.client.host if self.client else ""
 
     def require_version(self, version: int, current: object, raised: type[ShopError] = VersionConflict) -> None:
         """The If-Match precondition: 412 with the current record unless it names `version` (or `*`)."""

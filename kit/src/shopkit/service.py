@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import cache, partial
-from typing import Any
+from functools import partial
+from importlib.resources import files
+from typing import Any, NamedTuple
 
-from litestar import Litestar
+from granian.utils.proxies import wrap_asgi_with_proxy_headers
+from litestar import Litestar, Request, Response
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
-from litestar.types import ControllerRouterHandler, Receive, Scope, Send
+from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from shopkit import meta, problems
+from shopkit import meta
 from shopkit.edge import Edge
 from shopkit.logs import start_logging
 from shopkit.metrics import Metrics
-from shopkit.openapi import describe
 from shopkit.requests import ShopRequest
 from shopkit.settings import ServiceSettings
 from shopkit.tokens import Verifier
@@ -22,21 +22,26 @@ from shopkit.tokens import Verifier
 BODY_LIMIT = 64 * 1024
 
 
-class Application:
-    """An ASGI application; `routes` is the framework's own view of it."""
+class Application(NamedTuple):
+    """An ASGI application. `routes` is the framework's own view of it, `build` makes another one of the same routes."""
 
-    def __init__(self, edge: Edge, routes: Litestar, contract: Callable[[], dict[str, Any]]) -> None:
-        self._edge = edge
-        self._contract = contract
-        self.routes = routes
-
-    @property
-    def contract(self) -> dict[str, Any]:
-        """The OpenAPI document."""
-        return self._contract()
+    about: meta.About
+    edge: ASGIApp
+    routes: Litestar
+    build: Callable[..., Litestar]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._edge(scope, receive, send)
+        await self.edge(scope, receive, send)
+
+
+def provide(value: Any) -> Provide:
+    """The value itself, as a dependency of routes."""
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+def pass_on(_: Request[Any, Any, Any], failure: Exception) -> Response[Any]:
+    """Every failure is answered at the edge."""
+    raise failure
 
 
 def service(
@@ -61,24 +66,14 @@ def service(
         [*handlers, *meta.handlers()],
         request_class=ShopRequest,
         request_max_body_size=BODY_LIMIT,
-        exception_handlers={Exception: problems.answer},
+        exception_handlers={Exception: pass_on},
         dependencies={name: provide(value) for name, value in collaborators.items()},
         logging_config=None,
     )
 
-    # Made when first asked for, by an application of its own: the framework would serve pages of its own beside it.
-    @cache
-    def contract() -> dict[str, Any]:
-        config = OpenAPIConfig(title=about.name, version=about.version, description=about.description)
-        return describe(build(openapi_config=config))
-
     routes = build(openapi_config=None, lifespan=[lambda _: lifespan()])
     routes.state.verifier = verifier
     routes.state.running_keys = set()
-    routes.state.meta = meta.Meta(about, metrics, checks, contract)
-    return Application(Edge(routes, settings, metrics, log), routes, contract)
-
-
-def provide(value: Any) -> Provide:
-    """The value itself, as a dependency of routes."""
-    return Provide(lambda: value, sync_to_thread=False)
+    routes.state.meta = meta.Meta(about, metrics, checks, files(about.name).joinpath("openapi.json").read_bytes())
+    edge = wrap_asgi_with_proxy_headers(Edge(routes, settings, metrics, log), list(settings.trusted_proxies))
+    return Application(about, edge, routes, build)

@@ -1,15 +1,13 @@
 """Settings come from the environment, are read once, and all their faults are told together."""
 
+import argparse
 import dataclasses
 import os
 import sys
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Literal, NoReturn, TypeVar, get_type_hints
 
 import msgspec
-
-Network = IPv4Network | IPv6Network
 
 
 class BadSettings(Exception):
@@ -45,15 +43,7 @@ class ServiceSettings:
             found.append("STORE_URL must be a mongodb:// address where SHOP_ENV=production: replicas share one store")
         if not 0 < self.port < 65536:
             found.append(f"PORT must be 1 to 65535, not {self.port}")
-        try:
-            self.proxy_networks()
-        except ValueError as error:
-            found.append(f"TRUSTED_PROXIES: {error}")
         return found
-
-    def proxy_networks(self) -> tuple[Network, ...]:
-        """`trusted_proxies` as networks."""
-        return tuple(ip_network(text) for text in self.trusted_proxies)
 
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
@@ -100,10 +90,16 @@ def fail(*sentences: str) -> NoReturn:
     raise SystemExit(2)
 
 
-def describe(cls: type[ServiceSettings]) -> str:
-    """The settings as a table for `--help`."""
-    lines = []
-    for field in dataclasses.fields(cls):
-        default = "required" if field.default is dataclasses.MISSING else f"default {field.default!r}"
-        lines.append(f"  {field.name.upper():<22} {field.metadata['help']} ({default})")
-    return "\n".join(lines)
+class Arguments(argparse.ArgumentParser):
+    """A service's command line. Wrong use gets one sentence and exit code 2; `--help` lists the settings."""
+
+    @classmethod
+    def of(cls, name: str, description: str, settings: type[ServiceSettings]) -> "Arguments":
+        """The command line of the service `name`."""
+        rows = [f"  {f.name.upper():<24}{f.metadata['help']} ({f.default!r})" for f in dataclasses.fields(settings)]
+        epilog = "\n".join(["settings, from the environment:", *rows])
+        form = argparse.RawDescriptionHelpFormatter
+        return cls(f"python -m {name}", description=description, epilog=epilog, formatter_class=form)
+
+    def error(self, message: str) -> NoReturn:
+        fail(f"{message[0].upper()}{message[1:]}; see --help.")

@@ -38,6 +38,13 @@ REPLAYS = """
 """
 
 
+def opened(part: T | None) -> T:
+    """Unavailable as long as the database was never reached."""
+    if part is None:
+        raise Unavailable("The database is not open yet.")
+    return part
+
+
 def to_milliseconds(moment: datetime) -> int:
     """A time as SQLite keeps it: integer milliseconds since 1970, in UTC."""
     return round(moment.timestamp() * 1000)
@@ -95,26 +102,20 @@ class Sqlite:
 
     def read(self, operation: str, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
         """All rows of a short query, at once."""
-        if self._reader is None:
-            raise Unavailable("The database is not open yet.")
         with self._call(operation):
             try:
-                return self._reader.execute(sql, arguments).fetchall()
+                return opened(self._reader).execute(sql, arguments).fetchall()
             except sqlite3.OperationalError as error:
                 raise Unavailable(f"The database cannot be read: {error}.") from error
 
     async def scan(self, operation: str, work: Work[T]) -> T:
         """`work` on a connection of its own, in a thread: for queries that may take long."""
-        connection = self._scanner
-        if connection is None:
-            raise Unavailable("The database is not open yet.")
         with self._call(operation):
-            return await asyncio.get_running_loop().run_in_executor(self._scans, work, connection)
+            return await asyncio.get_running_loop().run_in_executor(self._scans, work, opened(self._scanner))
 
     async def write(self, operation: str, work: Work[T]) -> T:
         """What `work` returns, once its changes are durable; what it raises, with its changes taken back."""
-        if self._writer is None:
-            raise Unavailable("The database is not open yet.")
+        opened(self._writer)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         with self._call(operation):
@@ -128,31 +129,33 @@ class Sqlite:
 
     def _open_and_migrate(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        # For its owner alone: it holds password hashes, keys and carts. SQLite's other files take after it.
+        self._path.touch(mode=0o600)
         connection = self._connect()
-        connection.execute("BEGIN IMMEDIATE")
-        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-        for script in self._migrations[version:]:
-            # executescript() would commit first; a replica that waits at BEGIN must see all of a migration or none.
-            for statement in _statements(script):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {max(version, len(self._migrations))}")
-        connection.execute("COMMIT")
+        while (version := _version(connection)) < len(self._migrations):
+            # In one transaction with the number, so that of two replicas the second finds all done or nothing.
+            step = f"BEGIN IMMEDIATE; {self._migrations[version]}; PRAGMA user_version = {version + 1}; COMMIT"
+            try:
+                connection.executescript(step)
+            except sqlite3.Error:
+                connection.rollback()
+                if _version(connection) == version:
+                    raise
         return connection
 
     def _write_on(self, connection: sqlite3.Connection) -> None:
-        while (first := self._writes.get()) is not None:
-            batch = [first]
-            last = False
-            while len(batch) < BATCH_MAX and not self._writes.empty():
-                following = self._writes.get()
-                if following is None:
-                    last = True
-                    break
-                batch.append(following)
+        while batch := self._next_batch():
             self._commit(connection, batch)
-            if last:
-                break
         connection.close()
+
+    def _next_batch(self) -> list[_Write]:
+        """All that waits, at least one; none when there will be no more."""
+        batch = [self._writes.get()]
+        while batch[-1] is not None and len(batch) < BATCH_MAX and not self._writes.empty():
+            batch.append(self._writes.get())
+        if batch[-1] is None:
+            self._writes.put(None)
+        return [write for write in batch if write is not None]
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_Write]) -> None:
         outcomes: list[tuple[Any, Exception | None]]
@@ -190,15 +193,9 @@ def _settle(done: asyncio.Future[Any], result: Any, fault: Exception | None) -> 
         done.set_result(result)
 
 
-def _statements(script: str) -> list[str]:
-    """The statements of a script; one ends at a semicolon that makes it complete (triggers hold semicolons too)."""
-    found, text = [], ""
-    for part in script.split(";"):
-        text += part + ";"
-        if sqlite3.complete_statement(text):
-            found.append(text)
-            text = ""
-    return found
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
 
 
 def is_duplicate(error: sqlite3.IntegrityError, column: str) -> bool:
@@ -224,7 +221,4 @@ def find_replay(database: Sqlite, replay_id: str, now: datetime) -> Replay | Non
     """The kept answer of that id, if it has not expired."""
     sql = "SELECT id, fingerprint, answer, expires_at FROM replays WHERE id = ? AND expires_at > ?"
     rows = database.read("find_replay", sql, (replay_id, to_milliseconds(now)))
-    if not rows:
-        return None
-    found_id, fingerprint, answer, expires_at = rows[0]
-    return Replay(found_id, fingerprint, answer, from_milliseconds(expires_at))
+    return next((Replay(i, print_, answer, from_milliseconds(expiry)) for i, print_, answer, expiry in rows), None)

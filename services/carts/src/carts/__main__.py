@@ -1,36 +1,21 @@
 """`python -m carts`: serves. Settings come from the environment; `--help` lists them."""
 
-import argparse
-import sys
-
-import msgspec
-
-from carts.app import create_app
 from carts.settings import Settings
 from shopkit.server import serve
-from shopkit.service import Application
-from shopkit.settings import describe, read, read_or_exit
+from shopkit.settings import Arguments, read, read_or_exit
 
 
-def application() -> Application:
+def application() -> object:
     """What the server runs in its worker."""
+    # Imported here: the process that watches over the worker does without the framework, and stays small.
+    from carts.app import create_app
+
     return create_app(read(Settings))
 
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        "python -m carts",
-        description="The carts service.",
-        epilog=f"Settings, from the environment:\n{describe(Settings)}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--openapi", action="store_true", help="print the OpenAPI document and end")
-    arguments = parser.parse_args()
-    if arguments.openapi:
-        document = msgspec.json.encode(create_app(Settings()).contract, order="sorted")
-        sys.stdout.write(msgspec.json.format(document, indent=2).decode() + "\n")
-        return
+    Arguments.of("carts", "Serves carts.", Settings).parse_args()
     serve("carts.__main__:application", read_or_exit(Settings))
 
 

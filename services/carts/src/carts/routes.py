@@ -29,9 +29,8 @@ from carts.schemas import (
 from carts.undo import CannotUndo, undo
 from shopkit.errors import InvalidRequest
 from shopkit.idempotency import IdempotencyInFlight, IdempotencyKeyReused, Remember, once
-from shopkit.openapi import KEYED, TAGGED
 from shopkit.problems import raises
-from shopkit.requests import ShopRequest, maybe_signed_in, signed_in
+from shopkit.requests import KEYED, TAGGED, ShopRequest, maybe_signed_in, signed_in
 
 Carts = NamedDependency[SkipValidation[Shop]]
 Token = Annotated[str | None, HeaderParameter(name="Cart-Token", description="opens a guest's cart")]

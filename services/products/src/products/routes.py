@@ -34,9 +34,8 @@ from products.schemas import (
 from products.stock import InsufficientStock, StockLimit, Stocks, UnknownSku
 from shopkit.errors import NotFound
 from shopkit.idempotency import IdempotencyInFlight, IdempotencyKeyReused, Remember, Replay, once
-from shopkit.openapi import KEYED, TAGGED
 from shopkit.problems import raises
-from shopkit.requests import ShopRequest, staff
+from shopkit.requests import KEYED, TAGGED, ShopRequest, staff
 
 BATCH_BODY_LIMIT = 4 * 1024 * 1024
 

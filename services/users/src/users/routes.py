@@ -9,9 +9,8 @@ from msgspec import UNSET
 
 from shopkit.errors import RateLimited, Unauthenticated
 from shopkit.idempotency import IdempotencyInFlight, IdempotencyKeyReused, Remember, once
-from shopkit.openapi import KEYED, TAGGED
 from shopkit.problems import raises
-from shopkit.requests import ShopRequest, signed_in
+from shopkit.requests import KEYED, TAGGED, ShopRequest, signed_in
 from shopkit.values import Clock
 from users.account import Address, EmailTaken, InvalidCredentials, User, renamed, require_good_password, with_password
 from users.counts import Counts, counted

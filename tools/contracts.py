@@ -1,15 +1,21 @@
-"""Writes docs/problems.md, the list of every problem a service can answer: python tools/problems.py [--check]."""
+"""Writes what clients build on, from the code: python tools/contracts.py [--check].
+
+That is the OpenAPI document of each service, and docs/problems.md, the list of every problem one can answer.
+"""
 
 import importlib
 import pkgutil
 import sys
 from pathlib import Path
 
+from shopdev.contract import written
 from shopkit.errors import ShopError
 from shopkit.problems import STATUS, TYPE_PREFIX, status_of
 
-PAGE = Path(__file__).parents[1] / "docs" / "problems.md"
-PACKAGES = ("shopkit", "users", "products", "carts")
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "problems.md"
+SERVICES = ("users", "products", "carts")
+PACKAGES = ("shopkit", *SERVICES)
 HEAD = f"""# Problems
 
 Every failed call answers `application/problem+json` (RFC 9457). `type` is `{TYPE_PREFIX}` and
@@ -45,14 +51,25 @@ def page() -> str:
     return HEAD + "\n".join(dict.fromkeys(rows)) + "\n"
 
 
+def documents() -> dict[Path, str]:
+    """Every file, with the text it should have."""
+    found = {PAGE: page()}
+    for name in SERVICES:
+        settings = importlib.import_module(f"{name}.settings").Settings()
+        app = importlib.import_module(f"{name}.app").create_app(settings)
+        found[ROOT / "services" / name / "src" / name / "openapi.json"] = written(app)
+    return found
+
+
 def main() -> int:
     """The command."""
+    outdated = {path: text for path, text in documents().items() if path.read_text() != text}
     if "--check" in sys.argv:
-        if PAGE.read_text() != page():
-            print("docs/problems.md is out of date: run make contracts", file=sys.stderr)
-            return 1
-        return 0
-    PAGE.write_text(page())
+        for path in outdated:
+            print(f"{path.relative_to(ROOT)} is out of date: run make contracts", file=sys.stderr)
+        return 1 if outdated else 0
+    for path, text in outdated.items():
+        path.write_text(text)
     return 0
 
 

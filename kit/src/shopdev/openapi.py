@@ -3,24 +3,25 @@
 from typing import Any
 
 import msgspec
-from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
 
 from shopkit import errors
 from shopkit.problems import MEDIA_TYPE, Problem, status_of
 from shopkit.requests import maybe_signed_in, signed_in, staff
-
-# A route's `opt=`: its POST takes an Idempotency-Key; its record has an ETag.
-KEYED: dict[str, Any] = {"keyed": True}
-TAGGED: dict[str, Any] = {"tagged": True}
+from shopkit.service import Application
 
 _KEY = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
 _EVERY = (errors.Unavailable, errors.DeadlineExceeded)
 _BODY = (errors.BrokenRequest, errors.TooLarge, errors.UnsupportedMediaType, errors.InvalidRequest)
 
 
-def describe(app: Litestar) -> dict[str, Any]:
+def describe(application: Application) -> dict[str, Any]:
     """The document as a dictionary that encodes to JSON."""
+    about = application.about
+    config = OpenAPIConfig(title=about.name, version=about.version, description=about.description)
+    # An application of its own: the framework serves pages of its own beside a document.
+    app = application.build(openapi_config=config)
     document: dict[str, Any] = app.openapi_schema.to_schema()
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):

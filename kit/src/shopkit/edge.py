@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any, cast
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Send
 
 from shopkit import deadline, problems
 from shopkit.errors import ShopError, Unavailable
@@ -36,20 +36,19 @@ class Edge:
         self._timeout = settings.request_timeout_ms / 1000
         self._places = settings.max_in_flight
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await self._inner(scope, receive, send)
             return
-        request = cast("dict[str, Any]", scope)
         started = perf_counter()
-        headers = dict(request["headers"])
-        method: str = request["method"]
-        state = _prepare(request, headers)
+        headers = dict(scope["headers"])
+        method: str = scope["method"]
+        state = _prepare(scope, headers)
         exchange = _Exchange(send, state["request_id"], bodiless=method == "HEAD")
         self._metrics.in_flight.inc()
         self._places -= 1
         try:
-            if self._places < 0 and request["path"] not in ALWAYS_SERVED:
+            if self._places < 0 and scope["path"] not in ALWAYS_SERVED:
                 self._metrics.shed.inc()
                 raise Unavailable("The service has more requests than it can take.", retry_after=1)
             seconds = _seconds(headers, self._timeout)
@@ -62,7 +61,7 @@ class Edge:
         finally:
             self._places += 1
             self._metrics.in_flight.dec()
-            self._record(request, method, exchange.status, perf_counter() - started, state)
+            self._record(scope, method, exchange.status, perf_counter() - started, state)
 
     def _record(self, scope: dict[str, Any], method: str, status: int, seconds: float, state: dict[str, Any]) -> None:
         route: str = scope.get("path_template") or "<unmatched>"

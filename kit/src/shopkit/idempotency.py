@@ -7,16 +7,15 @@ Only successes are kept: a refused request changed nothing, so its repetition is
 """
 
 import hmac
-import os
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.fernet import Fernet, InvalidToken
 from litestar import Response
 
 from shopkit.errors import Conflict, InvalidRequest
@@ -54,16 +53,12 @@ class ReplayStore(Protocol):
 
     async def find_replay(self, replay_id: str) -> Replay | None:
         """The kept answer of that id."""
-        ...
 
 
 Remember = Callable[[Response[Any]], Replay | None]
 
 
-class _Kept(msgspec.Struct):
-    status: int
-    headers: dict[str, str]
-    body: bytes
+Kept = tuple[int, dict[str, str], bytes]
 
 
 class Key:
@@ -73,15 +68,14 @@ class Key:
         material = f"{scope}\n{secret}".encode()
         self.id = sha256(b"id\n" + material).hexdigest()
         self._fingerprint = hmac.digest(material, payload, "sha256").hex()
-        self._cipher = AESGCM(sha256(b"answer\n" + material).digest())
+        self._cipher = Fernet(urlsafe_b64encode(sha256(b"answer\n" + material).digest()))
         self._clock = clock
         self._kept = kept
 
     def remember(self, answer: Response[Any]) -> Replay:
         """The answer, sealed, to be kept with the effect it tells of."""
-        kept = _Kept(answer.status_code or 200, {k: str(v) for k, v in answer.headers.items()}, answer.content or b"")
-        nonce = os.urandom(12)
-        sealed = nonce + self._cipher.encrypt(nonce, msgspec.json.encode(kept), None)
+        kept: Kept = (answer.status_code or 200, {k: str(v) for k, v in answer.headers.items()}, answer.content or b"")
+        sealed = self._cipher.encrypt(msgspec.json.encode(kept))
         return Replay(self.id, self._fingerprint, sealed, self._clock() + self._kept)
 
     def replay(self, found: Replay) -> Response[Any]:
@@ -89,12 +83,12 @@ class Key:
         if not hmac.compare_digest(found.fingerprint, self._fingerprint):
             raise IdempotencyKeyReused
         try:
-            opened = self._cipher.decrypt(found.answer[:12], found.answer[12:], None)
-        except InvalidTag as error:
+            opened = self._cipher.decrypt(found.answer)
+        except InvalidToken as error:
             raise IdempotencyKeyReused from error
-        kept = msgspec.json.decode(opened, type=_Kept)
-        headers = {**kept.headers, "Idempotency-Replayed": "true"}
-        return Response(kept.body, status_code=kept.status, headers=headers, media_type=JSON)
+        status, headers, body = msgspec.json.decode(opened, type=Kept)
+        headers["Idempotency-Replayed"] = "true"
+        return Response(body, status_code=status, headers=headers, media_type=JSON)
 
 
 async def once(

@@ -13,20 +13,13 @@ RESERVED = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 class JsonLines(logging.Formatter):
     """time, level, service, version, message, then whatever the event carries in `extra`."""
 
-    def __init__(self, service: str, version: str) -> None:
+    def __init__(self, **fixed: str) -> None:
         super().__init__()
-        self.service = service
-        self.version = version
+        self.fixed = fixed
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC),
-            "level": record.levelname.lower(),
-            "service": self.service,
-            "version": self.version,
-            "message": record.getMessage(),
-            **facts(record),
-        }
+        head = {"time": datetime.fromtimestamp(record.created, UTC), "level": record.levelname.lower(), **self.fixed}
+        line: dict[str, Any] = {**head, "message": record.getMessage(), **facts(record)}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line, enc_hook=str).decode()
@@ -49,7 +42,7 @@ def facts(record: logging.LogRecord) -> dict[str, Any]:
 def start_logging(service: str, version: str, level: str, form: str) -> logging.Logger:
     """The service's logger, writing to stdout."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(TextLines() if form == "text" else JsonLines(service, version))
+    handler.setFormatter(TextLines() if form == "text" else JsonLines(service=service, version=version))
     for name in (service, "_granian"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]

@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Response, get
+from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
+from litestar.params import SkipValidation
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler, PathType
+from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shopkit.metrics import Metrics
@@ -27,8 +30,8 @@ OWN_LINKS = {
 }
 
 
-class About(NamedTuple):
-    """What a service says of itself."""
+class About(msgspec.Struct, frozen=True):
+    """What a service says of itself; `GET /` answers it."""
 
     name: str
     version: str
@@ -45,15 +48,6 @@ class Meta(NamedTuple):
     contract: bytes
 
 
-class ServiceOut(msgspec.Struct):
-    """What `GET /` answers."""
-
-    name: str
-    version: str
-    description: str
-    links: dict[str, str]
-
-
 class HealthOut(msgspec.Struct):
     """What the probes answer."""
 
@@ -61,17 +55,15 @@ class HealthOut(msgspec.Struct):
     checks: dict[str, str] = {}
 
 
-def _meta(request: ShopRequest) -> Meta:
-    found: Meta = request.app.state.meta
-    return found
+Known = NamedDependency[SkipValidation[Meta]]
 
 
 @get("/", summary="Name, version and links")
-async def show_service(request: ShopRequest) -> Response[ServiceOut]:
+async def show_service(request: ShopRequest, meta: Known) -> Response[About]:
     """The service, and where to go from here."""
-    about = _meta(request).about
+    about = meta.about
     links = {name: request.location(path) for name, path in {**about.links, **OWN_LINKS}.items()}
-    return request.answer(ServiceOut(about.name, about.version, about.description, links))
+    return request.answer(replace(about, links=links))
 
 
 @get("/healthz", summary="Does the process work?")
@@ -81,23 +73,23 @@ async def show_health(request: ShopRequest) -> Response[HealthOut]:
 
 
 @get("/readyz", summary="Can it do its work?", responses={503: ResponseSpec(HealthOut, description="Not ready")})
-async def show_readiness(request: ShopRequest) -> Response[HealthOut]:
+async def show_readiness(request: ShopRequest, meta: Known) -> Response[HealthOut]:
     """200 when every check is "ok"; else 503, and each check says in words what is wrong."""
-    checks = {name: check() for name, check in _meta(request).checks.items()}
+    checks = {name: check() for name, check in meta.checks.items()}
     ready = all(outcome == "ok" for outcome in checks.values())
     return request.answer(HealthOut("ready" if ready else "not_ready", checks), status=200 if ready else 503)
 
 
 @get("/metrics", include_in_schema=False)
-async def show_metrics(request: ShopRequest) -> Response[bytes]:
+async def show_metrics(meta: Known) -> Response[bytes]:
     """Prometheus text."""
-    return Response(generate_latest(_meta(request).metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(generate_latest(meta.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 @get("/openapi.json", include_in_schema=False)
-async def show_contract(request: ShopRequest) -> Response[Any]:
+async def show_contract(meta: Known) -> Response[Any]:
     """The OpenAPI document, as it is committed."""
-    return Response(_meta(request).contract, media_type=JSON)
+    return Response(meta.contract, media_type=JSON)
 
 
 def handlers() -> list[ControllerRouterHandler]:

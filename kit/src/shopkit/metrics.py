@@ -19,27 +19,24 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         labels = ("method", "route", "status")
-        self._requests = Counter("http_requests", "Requests answered", labels, registry=self.registry)
-        self._seconds = Histogram(
-            "http_request_duration_seconds", "Time to answer", labels, buckets=HTTP_BUCKETS, registry=self.registry
+        self._requests = self.counter("http_requests", "Requests answered", *labels)
+        self._seconds = self.histogram("http_request_duration_seconds", "Time to answer", HTTP_BUCKETS, *labels)
+        self._store = self.histogram(
+            "store_call_duration_seconds", "Time of calls to the store", STORE_BUCKETS, "operation", "outcome"
         )
         self.in_flight = Gauge("http_requests_in_flight", "Requests at work now", registry=self.registry)
-        self.shed = Counter("http_requests_shed", "Requests turned away by overload", registry=self.registry)
-        self._store = Histogram(
-            "store_call_duration_seconds",
-            "Time of calls to the store",
-            ("operation", "outcome"),
-            buckets=STORE_BUCKETS,
-            registry=self.registry,
-        )
+        self.shed = self.counter("http_requests_shed", "Requests turned away by overload")
         build = Gauge("build_info", "What runs here", ("service", "version"), registry=self.registry)
         build.labels(service, version).set(1)
         self._bound: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._bound_store: dict[tuple[str, str], Histogram] = {}
 
     def counter(self, name: str, help_text: str, *labels: str) -> Counter:
-        """A counter of the service's own."""
+        """A counter, of the service's own too."""
         return Counter(name, help_text, labels, registry=self.registry)
+
+    def histogram(self, name: str, help_text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        """A histogram; `buckets` are the upper bounds that are counted apart."""
+        return Histogram(name, help_text, labels, buckets=buckets, registry=self.registry)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One request was answered."""
@@ -60,8 +57,4 @@ class Metrics:
             yield
             outcome = "ok"
         finally:
-            key = (operation, outcome)
-            bound = self._bound_store.get(key)
-            if bound is None:
-                bound = self._bound_store[key] = self._store.labels(*key)
-            bound.observe(perf_counter() - started)
+            self._store.labels(operation, outcome).observe(perf_counter() - started)

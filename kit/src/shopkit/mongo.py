@@ -1,13 +1,12 @@
 """MongoDB as a service's own database: acknowledged means on the journal of a majority."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pymongo
-from bson.binary import Binary
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -95,14 +94,10 @@ class Mongo:
                     raise Unavailable(f"MongoDB does not answer: {type(error).__name__}.") from error
                 raise
 
-    async def transaction(self, operation: str, work: Callable[[Database, Session], Awaitable[T]]) -> T:
+    async def transaction(self, operation: str, work: Callable[[Database, Session], Coroutine[Any, Any, T]]) -> T:
         """All that `work` changes, or nothing; conflicts with other transactions are retried until the deadline."""
         async with self.call(operation) as database, database.client.start_session() as session:
-
-            async def attempt(within: Session) -> T:
-                return await work(database, within)
-
-            return await session.with_transaction(attempt)
+            return await session.with_transaction(lambda within: work(database, within))
 
     async def change(
         self, operation: str, replay: Replay | None, work: Callable[[Database, Session | None], Awaitable[T]]
@@ -123,9 +118,7 @@ class Mongo:
         """The kept answer of that id, if it has not expired."""
         async with self.call("find_replay") as database:
             found = await database["replays"].find_one({"_id": replay_id, "expires_at": {"$gt": moment}})
-        if found is None:
-            return None
-        return Replay(found["_id"], found["fingerprint"], bytes(found["answer"]), found["expires_at"])
+        return Replay(replay_id, found["fingerprint"], found["answer"], found["expires_at"]) if found else None
 
     def _database(self) -> Database:
         if self._client is None:
@@ -155,12 +148,7 @@ async def make_replays(database: Database) -> None:
 
 async def keep_replay(database: Database, session: Session, replay: Replay) -> None:
     """Keeps an answer in the transaction of the change it tells of; ReplayExists takes that change back."""
-    document: Mapping[str, Any] = {
-        "_id": replay.id,
-        "fingerprint": replay.fingerprint,
-        "answer": Binary(replay.answer),
-        "expires_at": replay.expires_at,
-    }
+    document = {"fingerprint": replay.fingerprint, "answer": replay.answer, "expires_at": replay.expires_at}
     # One that has expired, and that MongoDB has not dropped yet, gives way; one that has not collides.
     expired = {"_id": replay.id, "expires_at": {"$lte": replay.expires_at - KEPT}}
     try:

@@ -53,18 +53,9 @@ def status_of(situation: type[ShopError]) -> int:
 
 def document(error: ShopError, request_id: str) -> dict[str, Any]:
     """The problem document's members for one occurrence."""
-    problem = Problem(
-        type=TYPE_PREFIX + error.code,
-        title=error.title(),
-        status=status_of(type(error)),
-        code=error.code,
-        detail=error.detail,
-        instance=request_id,
-        errors=error.errors,
-    )
-    members: dict[str, Any] = msgspec.to_builtins(problem)
-    members.update(msgspec.to_builtins(error.facts))
-    return members
+    type_, status = TYPE_PREFIX + error.code, status_of(type(error))
+    problem = Problem(type_, error.title(), status, error.code, error.detail, request_id, error.errors)
+    return {**msgspec.to_builtins(problem), **msgspec.to_builtins(error.facts)}
 
 
 def headers_of(error: ShopError) -> dict[str, str]:
@@ -128,12 +119,8 @@ def raises(*situations: type[ShopError]) -> dict[int, ResponseSpec]:
     by_status: dict[int, list[type[ShopError]]] = {}
     for situation in situations:
         by_status.setdefault(status_of(situation), []).append(situation)
+    told = {s: " or ".join(f"`{each.code}`: {each.title()}" for each in found) for s, found in by_status.items()}
     return {
-        status: ResponseSpec(
-            data_container=Problem,
-            description=" or ".join(f"`{situation.code}`: {situation.title()}" for situation in found),
-            media_type=MEDIA_TYPE,
-            generate_examples=False,
-        )
-        for status, found in by_status.items()
+        status: ResponseSpec(Problem, generate_examples=False, description=words, media_type=MEDIA_TYPE)
+        for status, words in told.items()
     }

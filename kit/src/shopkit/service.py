@@ -61,6 +61,8 @@ def service(
     closes whatever needs a running event loop.
     """
     log = start_logging(about.name, about.version, settings.log_level, settings.log_format)
+    contract = files(about.name).joinpath("openapi.json").read_bytes()
+    collaborators = {**collaborators, "meta": meta.Meta(about, metrics, checks, contract)}
     build = partial(
         Litestar,
         [*handlers, *meta.handlers()],
@@ -74,6 +76,5 @@ def service(
     routes = build(openapi_config=None, lifespan=[lambda _: lifespan()])
     routes.state.verifier = verifier
     routes.state.running_keys = set()
-    routes.state.meta = meta.Meta(about, metrics, checks, files(about.name).joinpath("openapi.json").read_bytes())
     edge = wrap_asgi_with_proxy_headers(Edge(routes, settings, metrics, log), list(settings.trusted_proxies))
     return Application(about, edge, routes, build)

@@ -10,10 +10,6 @@ from typing import Any, Literal, NoReturn, TypeVar, get_type_hints
 import msgspec
 
 
-class BadSettings(Exception):
-    """The environment does not hold usable settings; `args` has a sentence for each."""
-
-
 def setting(help_text: str, default: Any = dataclasses.MISSING) -> Any:
     """A field of a settings class; its environment variable is the field's name in capitals."""
     return dataclasses.field(default=default, metadata={"help": help_text})
@@ -50,7 +46,7 @@ Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
 def read(cls: type[Settings], environ: Mapping[str, str] = os.environ) -> Settings:
-    """Settings of class `cls` from the environment; BadSettings with every fault found."""
+    """Settings of class `cls` from the environment; a sentence for each fault on stderr and exit code 2."""
     faults: list[str] = []
     values: dict[str, Any] = {}
     hints = get_type_hints(cls)
@@ -68,20 +64,12 @@ def read(cls: type[Settings], environ: Mapping[str, str] = os.environ) -> Settin
             values[field.name] = msgspec.convert(text, kind, strict=False)
         except msgspec.ValidationError as error:
             faults.append(f"{name}: {error}")
-    if not faults:
-        settings = cls(**values)
-        faults = settings.faults()
     if faults:
-        raise BadSettings(*faults)
+        fail(*faults)
+    settings = cls(**values)
+    if faults := settings.faults():
+        fail(*faults)
     return settings
-
-
-def read_or_exit(cls: type[Settings]) -> Settings:
-    """As `read`; on bad settings a sentence each on stderr and exit code 2."""
-    try:
-        return read(cls)
-    except BadSettings as bad:
-        fail(*bad.args)
 
 
 def fail(*sentences: str) -> NoReturn:

@@ -6,14 +6,12 @@ is on disk, and one that fails takes back nothing but itself.
 """
 
 import asyncio
-import queue
 import sqlite3
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from shopkit.errors import Unavailable
 from shopkit.idempotency import KEPT, Replay, ReplayExists
@@ -22,6 +20,7 @@ from shopkit.metrics import Metrics
 T = TypeVar("T")
 Row = tuple[Any, ...]
 Work = Callable[[sqlite3.Connection], T]
+Outcome = tuple[Any, Exception | None]
 
 BATCH_MAX = 256
 BUSY_TIMEOUT_MS = 5000
@@ -55,12 +54,6 @@ def from_milliseconds(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-class _Write(NamedTuple):
-    work: Work[Any]
-    loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[Any]
-
-
 class Sqlite:
     """One SQLite file. `migrations` are scripts that run once each, in order, the first being number 1."""
 
@@ -70,19 +63,19 @@ class Sqlite:
         self._call = metrics.store_call
         self._reader: sqlite3.Connection | None = None
         self._scanner: sqlite3.Connection | None = None
+        self._writer: sqlite3.Connection | None = None
         self._scans = ThreadPoolExecutor(1, "scan")
-        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
+        self._writes = ThreadPoolExecutor(1, "write")
+        self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._flushing: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
         """Opens the file, making it and its folder where there are none, and runs the migrations it lacks."""
         try:
-            connection = await asyncio.to_thread(self._open_and_migrate)
+            self._writer = await asyncio.to_thread(self._open_and_migrate)
             self._reader, self._scanner = self._connect(), self._connect()
         except (sqlite3.OperationalError, OSError) as error:
             raise Unavailable(f"The database file {self._path} cannot be opened: {error}.") from error
-        self._writer = threading.Thread(target=self._write_on, args=(connection,), name="writer", daemon=True)
-        self._writer.start()
 
     async def ping(self) -> None:
         """Reads from the file; Unavailable if that fails."""
@@ -92,11 +85,11 @@ class Sqlite:
 
     async def close(self) -> None:
         """Commits what waits and closes the file."""
-        if self._writer is not None:
-            self._writes.put(None)
-            await asyncio.to_thread(self._writer.join)
+        if self._flushing is not None:
+            await self._flushing
         self._scans.shutdown()
-        for connection in (self._reader, self._scanner):
+        self._writes.shutdown()
+        for connection in (self._reader, self._scanner, self._writer):
             if connection is not None:
                 connection.close()
 
@@ -116,11 +109,25 @@ class Sqlite:
     async def write(self, operation: str, work: Work[T]) -> T:
         """What `work` returns, once its changes are durable; what it raises, with its changes taken back."""
         opened(self._writer)
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, done))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
         with self._call(operation):
-            self._writes.put(_Write(work, loop, done))
             return await asyncio.shield(done)
+
+    async def _flush(self) -> None:
+        """Commits all that waits, and all that comes meanwhile, so many at once as there are."""
+        while self._waiting:
+            batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+            works = [work for work, _ in batch]
+            outcomes = await asyncio.get_running_loop().run_in_executor(self._writes, self._commit, works)
+            for (_, done), (result, fault) in zip(batch, outcomes, strict=True):
+                if fault is None:
+                    done.set_result(result)
+                else:
+                    done.set_exception(fault)
+        self._flushing = None
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -143,36 +150,19 @@ class Sqlite:
                     raise
         return connection
 
-    def _write_on(self, connection: sqlite3.Connection) -> None:
-        while batch := self._next_batch():
-            self._commit(connection, batch)
-        connection.close()
-
-    def _next_batch(self) -> list[_Write]:
-        """All that waits, at least one; none when there will be no more."""
-        batch = [self._writes.get()]
-        while batch[-1] is not None and len(batch) < BATCH_MAX and not self._writes.empty():
-            batch.append(self._writes.get())
-        if batch[-1] is None:
-            self._writes.put(None)
-        return [write for write in batch if write is not None]
-
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Write]) -> None:
-        outcomes: list[tuple[Any, Exception | None]]
+    def _commit(self, works: list[Work[Any]]) -> list[Outcome]:
+        connection = opened(self._writer)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            outcomes = [_attempt(connection, write.work) for write in batch]
+            outcomes = [_attempt(connection, work) for work in works]
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            failure = Unavailable(f"The database cannot be written: {error}.")
-            outcomes = [(None, failure)] * len(batch)
-        for write, (result, fault) in zip(batch, outcomes, strict=True):
-            write.loop.call_soon_threadsafe(_settle, write.done, result, fault)
+            connection.rollback()
+            return [(None, Unavailable(f"The database cannot be written: {error}."))] * len(works)
+        return outcomes
 
 
-def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> tuple[Any, Exception | None]:
+def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> Outcome:
     connection.execute("SAVEPOINT one")
     try:
         result = work(connection)
@@ -182,15 +172,6 @@ def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> tuple[Any, Exce
     finally:
         connection.execute("RELEASE one")
     return result, None
-
-
-def _settle(done: asyncio.Future[Any], result: Any, fault: Exception | None) -> None:
-    if done.cancelled():
-        return
-    if fault is not None:
-        done.set_exception(fault)
-    else:
-        done.set_result(result)
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -10,12 +10,14 @@ import jwt
 import msgspec
 
 from shopkit.client import Hop
-from shopkit.errors import Forbidden, ShopError, Unauthenticated, Unavailable
+from shopkit.errors import ShopError, Unauthenticated, Unavailable
 
 AUDIENCE = "trolley"
 TYPE = "at+jwt"
 ALGORITHM = "EdDSA"
 CLAIMS = ["exp", "iat", "sub", "aud", "iss", "jti"]
+# `exp` is checked at each use, below; `iat` not at all: the clock of another machine may be ahead.
+OPTIONS: Any = {"require": CLAIMS, "verify_exp": False, "verify_iat": False}
 LEEWAY_SECONDS = 5
 REMEMBERED = 10_000
 KEYS_FRESH_SECONDS = 60
@@ -37,12 +39,7 @@ class Caller(msgspec.Struct, frozen=True):
 
 def public_keys(key_set: bytes) -> Keys:
     """The Ed25519 keys of a JWK set (RFC 7517) by their id; others are passed over."""
-    document = msgspec.json.decode(key_set)
-    return {
-        key["kid"]: jwt.PyJWK(key, algorithm=ALGORITHM).key
-        for key in document["keys"]
-        if key.get("kty") == "OKP" and key.get("crv") == "Ed25519"
-    }
+    return {str(key.key_id): key for key in jwt.PyJWKSet.from_json(key_set.decode()).keys if key.key_type == "OKP"}
 
 
 class Verifier:
@@ -82,15 +79,7 @@ class Verifier:
             if header.get("alg") != ALGORITHM or str(header.get("typ", "")).lower() != TYPE:
                 raise Unauthenticated("This is not an access token of this shop.")
             key = await self._key(str(header.get("kid", "")))
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                audience=AUDIENCE,
-                issuer=self._issuer,
-                # `exp` is checked at each use, above; `iat` not at all: the clock of another machine may be ahead.
-                options={"require": CLAIMS, "verify_exp": False, "verify_iat": False},
-            )
+            claims = jwt.decode(token, key, [ALGORITHM], OPTIONS, audience=AUDIENCE, issuer=self._issuer)
             roles, session = claims.get("roles", ()), claims.get("sid")
             return msgspec.convert(
                 {"id": claims["sub"], "roles": roles, "expires_at": claims["exp"], "session": session}, Caller
@@ -127,16 +116,10 @@ class Verifier:
             self._keys, self._fetched = keys, self._tried
 
 
-def require_role(caller: Caller, role: str) -> None:
-    """Forbidden unless the caller has the role."""
-    if role not in caller.roles:
-        raise Forbidden(f"This needs the role {role!r}.")
-
-
-def keys_from(users: Hop) -> FetchKeys:
-    """Asks the users service for the keys it publishes."""
+def keys_from(issuer: Hop) -> FetchKeys:
+    """Asks the issuer for the keys it publishes."""
 
     async def fetch() -> Keys:
-        return public_keys(await users.get("/.well-known/jwks.json"))
+        return public_keys(await issuer.get("/.well-known/jwks.json"))
 
     return fetch

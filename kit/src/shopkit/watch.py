@@ -15,15 +15,12 @@ class Store(Protocol):
 
     async def prepare(self) -> None:
         """Connects and brings the schema up to date. Safe to repeat and to run on several replicas at once."""
-        ...
 
     async def ping(self) -> None:
         """Returns if the store answers, raises Unavailable if not."""
-        ...
 
     async def close(self) -> None:
         """Lets go of everything."""
-        ...
 
 
 class StoreWatch:

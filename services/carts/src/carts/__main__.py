@@ -2,7 +2,7 @@
 
 from carts.settings import Settings
 from shopkit.server import serve
-from shopkit.settings import Arguments, read, read_or_exit
+from shopkit.settings import Arguments, read
 
 
 def application() -> object:
@@ -16,7 +16,7 @@ def application() -> object:
 def main() -> None:
     """The command."""
     Arguments.of("carts", "Serves carts.", Settings).parse_args()
-    serve("carts.__main__:application", read_or_exit(Settings))
+    serve("carts.__main__:application", read(Settings))
 
 
 if __name__ == "__main__":

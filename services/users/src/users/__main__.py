@@ -3,7 +3,7 @@
 import sys
 
 from shopkit.server import serve
-from shopkit.settings import Arguments, read, read_or_exit
+from shopkit.settings import Arguments, read
 from users.settings import Settings
 
 
@@ -18,7 +18,7 @@ def application() -> object:
 def main() -> None:
     """The command line."""
     chosen = arguments().parse_args()
-    settings = read_or_exit(Settings)
+    settings = read(Settings)
     if chosen.command is None:
         serve("users.__main__:application", settings)
         return

@@ -19,8 +19,6 @@ RETRY_SAVINGS = 10.0
 FAILURES_TO_OPEN = 5
 OPEN_SECONDS = 2.0
 
-Query = Sequence[tuple[str, str]]
-
 
 class Breaker:
     """Stops asking a neighbour that keeps failing; after a pause one call probes whether it is back."""
@@ -66,7 +64,7 @@ class Hop:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self, path: str, query: Query = ()) -> bytes:
+    async def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> bytes:
         """The body of a 200. Unavailable where the neighbour fails, Internal where it refuses: that is our fault."""
         self._savings = min(RETRY_SAVINGS, self._savings + RETRY_SHARE)
         try:
@@ -78,7 +76,7 @@ class Hop:
             await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311
             return await self._get(path, query)
 
-    async def _get(self, path: str, query: Query) -> bytes:
+    async def _get(self, path: str, query: Sequence[tuple[str, str]]) -> bytes:
         if self._session is None or not self._breaker.admit():
             self._calls.labels("refused").inc()
             raise Unavailable(f"The {self._target} service does not answer just now.")

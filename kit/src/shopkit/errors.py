@@ -17,6 +17,11 @@ class FieldError(msgspec.Struct, frozen=True):
     detail: str
 
 
+def first_line(kind: type) -> str:
+    """What a class's docstring begins with."""
+    return str(kind.__doc__).splitlines()[0]
+
+
 class ShopError(Exception):
     """Something went wrong."""
 
@@ -36,7 +41,7 @@ class ShopError(Exception):
         **facts: Any,
     ) -> None:
         """`detail` is about this occurrence and safe to show; `facts` become members of the problem document."""
-        self.detail = detail or self.title()
+        self.detail = detail or first_line(type(self))
         self.errors = errors
         self.retry_after = retry_after
         self.headers = headers or {}
@@ -45,21 +50,21 @@ class ShopError(Exception):
 
     @classmethod
     def title(cls) -> str:
-        """The same words for every occurrence of this situation."""
-        return (cls.__doc__ or cls.__name__).strip().splitlines()[0]
-
-
-class BrokenRequest(ShopError, code="invalid_request"):
-    """The request cannot be read."""
+        """The same words for every occurrence of this code: those of the most general situation that has it."""
+        return first_line([kind for kind in cls.__mro__ if getattr(kind, "code", None) == cls.code][-1])
 
 
 class InvalidRequest(ShopError):
-    """The request is well formed, but something in it is not allowed."""
+    """Something in the request is not allowed."""
 
     @classmethod
     def at(cls, pointer: str, detail: str) -> "InvalidRequest":
         """The error for a single fault at `pointer`."""
         return cls(detail, errors=(FieldError(pointer, detail),))
+
+
+class BrokenRequest(InvalidRequest, code="invalid_request"):
+    """The request cannot be read."""
 
 
 class Unauthenticated(ShopError):

@@ -121,10 +121,8 @@ async def once(
             except (ReplayExists, Conflict) as refused:
                 # What stands in the way may be the effect of this very request, sent to another replica.
                 found = await store.find_replay(key.id)
-                if found is None and isinstance(refused, Conflict):
-                    raise
-        if found is None:
-            raise IdempotencyInFlight(retry_after=1)
+                if found is None:
+                    raise refused if isinstance(refused, Conflict) else IdempotencyInFlight(retry_after=1) from refused
         return key.replay(found)
     finally:
         running.discard(key.id)

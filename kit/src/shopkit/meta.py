@@ -1,7 +1,7 @@
 """The routes that every service has: itself, health, readiness, metrics, its contract and a page to read it on."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,9 +94,6 @@ async def show_contract(meta: Known) -> Response[Any]:
 
 def handlers() -> list[ControllerRouterHandler]:
     """All of them; the page's script and style come from the package swagger-ui-py."""
-    viewer = find_spec("swagger_ui")
-    folders: list[PathType] = [Path(__file__).parent / "docs"]
-    if viewer is not None and viewer.origin is not None:
-        folders.append(Path(viewer.origin).parent / "static")
+    folders: list[PathType] = [Path(__file__).parent / "docs", Path(str(files("swagger_ui"))) / "static"]
     page = create_static_files_router("/docs", folders, html_mode=True, include_in_schema=False)
     return [show_service, show_health, show_readiness, show_metrics, show_contract, page]

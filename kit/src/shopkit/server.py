@@ -16,12 +16,10 @@ HEADER_TIMEOUT_MS = 5000
 
 def serve(factory: str, settings: ServiceSettings) -> None:
     """Serves the application that `factory` ("package.module:function") makes, until SIGTERM or SIGINT."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            fail(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}.")
+    try:
+        socket.create_server((settings.host, settings.port)).close()
+    except OSError as error:
+        fail(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}.")
     Granian(
         factory,
         address=settings.host,

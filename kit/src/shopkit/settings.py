@@ -51,19 +51,17 @@ def read(cls: type[Settings], environ: Mapping[str, str] = os.environ) -> Settin
     values: dict[str, Any] = {}
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
-        name = field.name.upper()
-        if name not in environ:
-            if field.default is dataclasses.MISSING:
-                faults.append(f"{name} is missing: {field.metadata['help']}")
-            continue
-        text: Any = environ[name]
-        kind = hints[field.name]
-        if kind == tuple[str, ...]:
-            text = tuple(part.strip() for part in text.split(",") if part.strip())
-        try:
-            values[field.name] = msgspec.convert(text, kind, strict=False)
-        except msgspec.ValidationError as error:
-            faults.append(f"{name}: {error}")
+        name, kind = field.name.upper(), hints[field.name]
+        if name in environ:
+            text: Any = environ[name]
+            if kind == tuple[str, ...]:
+                text = tuple(part.strip() for part in text.split(",") if part.strip())
+            try:
+                values[field.name] = msgspec.convert(text, kind, strict=False)
+            except msgspec.ValidationError as error:
+                faults.append(f"{name}: {error}")
+        elif field.default is dataclasses.MISSING:
+            faults.append(f"{name} is missing: {field.metadata['help']}")
     if faults:
         fail(*faults)
     settings = cls(**values)

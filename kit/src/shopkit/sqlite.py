@@ -18,7 +18,6 @@ from shopkit.idempotency import KEPT, Replay, ReplayExists
 from shopkit.metrics import Metrics
 
 T = TypeVar("T")
-Row = tuple[Any, ...]
 Work = Callable[[sqlite3.Connection], T]
 Outcome = tuple[Any, Exception | None]
 
@@ -93,7 +92,7 @@ class Sqlite:
             if connection is not None:
                 connection.close()
 
-    def read(self, operation: str, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
+    def read(self, operation: str, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a short query, at once."""
         with self._call(operation):
             try:
@@ -139,14 +138,14 @@ class Sqlite:
         # For its owner alone: it holds password hashes, keys and carts. SQLite's other files take after it.
         self._path.touch(mode=0o600)
         connection = self._connect()
-        while (version := _version(connection)) < len(self._migrations):
+        while (version := connection.execute("PRAGMA user_version").fetchone()[0]) < len(self._migrations):
             # In one transaction with the number, so that of two replicas the second finds all done or nothing.
             step = f"BEGIN IMMEDIATE; {self._migrations[version]}; PRAGMA user_version = {version + 1}; COMMIT"
             try:
                 connection.executescript(step)
             except sqlite3.Error:
                 connection.rollback()
-                if _version(connection) == version:
+                if connection.execute("PRAGMA user_version").fetchone() == (version,):
                     raise
         return connection
 
@@ -174,15 +173,11 @@ def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> Outcome:
     return result, None
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    return version
-
-
 def is_duplicate(error: sqlite3.IntegrityError, column: str) -> bool:
     """Whether a UNIQUE or PRIMARY KEY constraint on `table.column` refused the write."""
-    codes = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
-    return error.sqlite_errorcode in codes and column in str(error)
+    return error.sqlite_errorname.endswith(("_UNIQUE", "_PRIMARYKEY")) and column in str(
+        error
+    )
 
 
 def keep_replay(connection: sqlite3.Connection, replay: Replay | None) -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -11,7 +12,6 @@ from shopkit.idempotency import Replay
 from shopkit.metrics import Metrics
 from shopkit.sqlite import (
     REPLAYS,
-    Row,
     Sqlite,
     find_replay,
     from_milliseconds,
@@ -194,11 +194,11 @@ def _keep(connection: sqlite3.Connection, session: Session) -> None:
     connection.execute("UPDATE sessions SET expires_at = ?, record = ? WHERE id = ?", row)
 
 
-def _of_user(connection: sqlite3.Connection, user_id: str) -> list[Row]:
+def _of_user(connection: sqlite3.Connection, user_id: str) -> list[tuple[Any, ...]]:
     return connection.execute("SELECT record FROM sessions WHERE user_id = ? ORDER BY id", (user_id,)).fetchall()
 
 
-def _open(rows: list[Row], moment: datetime) -> list[Session]:
+def _open(rows: list[tuple[Any, ...]], moment: datetime) -> list[Session]:
     found = [_session.decode(row[0]) for row in rows]
     return [session for session in found if session.ended is None and session.expires_at > moment]
 

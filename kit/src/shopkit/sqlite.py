@@ -175,9 +175,8 @@ def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> Outcome:
 
 def is_duplicate(error: sqlite3.IntegrityError, column: str) -> bool:
     """Whether a UNIQUE or PRIMARY KEY constraint on `table.column` refused the write."""
-    return error.sqlite_errorname.endswith(("_UNIQUE", "_PRIMARYKEY")) and column in str(
-        error
-    )
+    is_unique = error.sqlite_errorname.endswith(("_UNIQUE", "_PRIMARYKEY"))
+    return is_unique and column in str(error)
 
 
 def keep_replay(connection: sqlite3.Connection, replay: Replay | None) -> None:

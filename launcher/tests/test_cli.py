@@ -26,7 +26,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["up", "--store", "oracle"], "oracle"),
         (["up", "--first-port", "eighty"], "--first-port"),
         (["up", "--first-port", "65535"], "65533"),
-        (["up", "--mongodb-url", "mongodb://localhost"], "--store mongodb"),
+        (["up", "--store", "sqlite", "--mongodb-url", "mongodb://localhost"], "--store sqlite"),
         (["up", "--store", "mongodb", "--mongodb-url", "http://localhost"], "mongodb://HOST"),
         (["up", "--store", "mongodb", "--mongodb-url", "mongodb://localhost/shop"], "database"),
         (["up", "now"], "now"),

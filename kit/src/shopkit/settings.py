@@ -47,7 +47,7 @@ Settings = TypeVar("Settings", bound=ServiceSettings)
 
 def read(cls: type[Settings], environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings of class `cls` from the environment; a sentence for each fault on stderr and exit code 2."""
-    faults: list[str] = []
+    faults, missing = list[str](), list[str]()
     values: dict[str, Any] = {}
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
@@ -61,11 +61,10 @@ def read(cls: type[Settings], environ: Mapping[str, str] = os.environ) -> Settin
             except msgspec.ValidationError as error:
                 faults.append(f"{name}: {error}")
         elif field.default is dataclasses.MISSING:
-            faults.append(f"{name} is missing: {field.metadata['help']}")
-    if faults:
-        fail(*faults)
-    settings = cls(**values)
-    if faults := settings.faults():
+            missing.append(f"{name} is missing: {field.metadata['help']}")
+    settings = None if missing else cls(**values)
+    faults += missing if settings is None else settings.faults()
+    if settings is None or faults:
         fail(*faults)
     return settings
 
@@ -82,7 +81,7 @@ class Arguments(argparse.ArgumentParser):
     @classmethod
     def of(cls, name: str, description: str, settings: type[ServiceSettings]) -> "Arguments":
         """The command line of the service `name`."""
-        rows = [f"  {f.name.upper():<24}{f.metadata['help']} ({f.default!r})" for f in dataclasses.fields(settings)]
+        rows = [f"  {f.name.upper():<28}{f.metadata['help']} ({f.default!r})" for f in dataclasses.fields(settings)]
         epilog = "\n".join(["settings, from the environment:", *rows])
         form = argparse.RawDescriptionHelpFormatter
         return cls(f"python -m {name}", description=description, epilog=epilog, formatter_class=form)

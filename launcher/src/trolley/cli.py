@@ -45,7 +45,9 @@ def trolley(
 def up(
     data: Data = Path(".data"),
     empty: Annotated[bool, typer.Option("--empty", help="Start with no products at all.")] = False,
-    store: Annotated[Store, typer.Option(help="Where the services keep their data.")] = Store.SQLITE,
+    store: Annotated[
+        Store | None, typer.Option(help="Where the services keep their data; sqlite, unless there is a --mongodb-url.")
+    ] = None,
     mongodb_url: Annotated[
         str, typer.Option(help="A MongoDB that runs already, without a database name: each service has its own.")
     ] = "",
@@ -55,8 +57,9 @@ def up(
 
     The first start makes a staff account for the demo, kept in staff.json in the data folder, and fills the catalogue.
     """
-    if mongodb_url and store is not Store.MONGODB:
-        raise typer.BadParameter("--mongodb-url needs --store mongodb.")
+    if mongodb_url and store is Store.SQLITE:
+        raise typer.BadParameter("--mongodb-url does not go with --store sqlite.")
+    store = store or (Store.MONGODB if mongodb_url else Store.SQLITE)
     address = urlsplit(mongodb_url)
     if mongodb_url and (address.scheme not in {"mongodb", "mongodb+srv"} or not address.netloc):
         raise typer.BadParameter("--mongodb-url must look like mongodb://HOST:PORT/?OPTIONS.")

@@ -1,6 +1,6 @@
 """The wire of carts: decode, act, encode."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from litestar import Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
@@ -10,7 +10,7 @@ from litestar.types import ControllerRouterHandler
 
 from carts import cart as rules
 from carts.cart import Cart, CartNotFound, Edit
-from carts.changing import CartBusy, Rule, Shop, change_once, hash_of, make_cart, require_version
+from carts.changing import CartBusy, Rule, Shop, change_once, make_cart, require_version
 from carts.merging import merge_carts
 from carts.schemas import (
     CartIn,
@@ -27,6 +27,7 @@ from carts.schemas import (
     history_out,
 )
 from carts.undo import CannotUndo, undo
+from carts.visitor import Visitor
 from shopkit.errors import InvalidRequest
 from shopkit.idempotency import IdempotencyInFlight, IdempotencyKeyReused, Remember, once
 from shopkit.problems import raises
@@ -47,43 +48,6 @@ REFUSED = (
     rules.CurrencyMismatch,
     rules.CatalogueUnavailable,
 )
-
-
-class Visitor(NamedTuple):
-    """Who asks: a signed-in user, the holder of a guest cart's token, both or neither."""
-
-    user_id: str | None
-    token_hash: str | None
-
-    @classmethod
-    def of(cls, request: ShopRequest, token: str | None) -> "Visitor":
-        """The visitor behind a request."""
-        caller = request.caller_or_none
-        return cls(caller.id if caller else None, hash_of(token) if token else None)
-
-    async def find_current(self, shop: Shop) -> Cart | None:
-        """Their open cart: the user's own, else the one the token opens."""
-        if self.user_id is not None:
-            return await shop.store.find_of_owner(self.user_id)
-        return await shop.store.find_of_token(self.token_hash) if self.token_hash else None
-
-    async def get(self, shop: Shop, cart_id: FromPath[str]) -> Cart:
-        """The cart of that id, open or closed; CartNotFound unless it opens for them."""
-        cart = await shop.store.find(cart_id)
-        if cart is None or not cart.opens_for(self.user_id, self.token_hash):
-            raise CartNotFound
-        return cart
-
-    async def get_open(self, shop: Shop, cart_id: FromPath[str]) -> Cart:
-        """The open cart of that id; CartNotFound unless it opens for them."""
-        cart = await self.get(shop, cart_id)
-        if not cart.is_open:
-            raise CartNotFound
-        return cart
-
-    def scope(self, request: ShopRequest) -> str:
-        """Whose idempotency keys these are."""
-        return self.user_id or self.token_hash or f"anonymous {request.address}"
 
 
 @post(
@@ -130,7 +94,13 @@ async def show_cart(
     return await _answer(request, shop, await Visitor.of(request, cart_token).get_open(shop, cart_id))
 
 
-@delete("/carts/{cart_id:str}", guards=[maybe_signed_in], opt=TAGGED, responses=raises(CartNotFound, CartBusy))
+@delete(
+    "/carts/{cart_id:str}",
+    guards=[maybe_signed_in],
+    opt=TAGGED,
+    summary="Delete a cart",
+    responses=raises(CartNotFound, CartBusy),
+)
 async def delete_cart(request: ShopRequest, cart_id: FromPath[str], shop: Carts, cart_token: Token = None) -> None:
     """Deletes the cart; so does asking again."""
     visitor = Visitor.of(request, cart_token)
@@ -159,7 +129,13 @@ async def add_line(
     return await _change(request, shop, cart_id, cart_token, "added", _editing(shop, [added(data, "#")]))
 
 
-@put("/carts/{cart_id:str}/lines/{sku:str}", guards=[maybe_signed_in], opt=TAGGED, responses=raises(*REFUSED))
+@put(
+    "/carts/{cart_id:str}/lines/{sku:str}",
+    guards=[maybe_signed_in],
+    opt=TAGGED,
+    summary="Set a quantity",
+    responses=raises(*REFUSED),
+)
 async def set_line(
     request: ShopRequest,
     cart_id: FromPath[str],
@@ -173,7 +149,13 @@ async def set_line(
     return await _change(request, shop, cart_id, cart_token, "set", _editing(shop, edits))
 
 
-@patch("/carts/{cart_id:str}/lines", guards=[maybe_signed_in], opt=TAGGED, responses=raises(*REFUSED))
+@patch(
+    "/carts/{cart_id:str}/lines",
+    guards=[maybe_signed_in],
+    opt=TAGGED,
+    summary="Change several lines",
+    responses=raises(*REFUSED),
+)
 async def change_lines(
     request: ShopRequest, cart_id: FromPath[str], data: JSONBody[ChangesIn], shop: Carts, cart_token: Token = None
 ) -> Response[CartOut]:
@@ -186,6 +168,7 @@ async def change_lines(
     guards=[maybe_signed_in],
     opt=TAGGED,
     status_code=200,
+    summary="Remove a line",
     responses=raises(CartNotFound, CartBusy),
 )
 async def remove_line(
@@ -196,7 +179,12 @@ async def remove_line(
     return await _change(request, shop, cart_id, cart_token, "removed", _editing(shop, edits))
 
 
-@get("/carts/{cart_id:str}/history", guards=[maybe_signed_in], responses=raises(CartNotFound))
+@get(
+    "/carts/{cart_id:str}/history",
+    guards=[maybe_signed_in],
+    summary="What happened to a cart",
+    responses=raises(CartNotFound),
+)
 async def show_history(
     request: ShopRequest, cart_id: FromPath[str], shop: Carts, cart_token: Token = None
 ) -> Response[HistoryOut]:

@@ -1,0 +1,44 @@
+"""Who asks for a cart, and which carts open for them."""
+
+from typing import NamedTuple
+
+from carts.cart import Cart, CartNotFound
+from carts.changing import Shop, hash_of
+from shopkit.requests import ShopRequest
+
+
+class Visitor(NamedTuple):
+    """Who asks: a signed-in user, the holder of a guest cart's token, both or neither."""
+
+    user_id: str | None
+    token_hash: str | None
+
+    @classmethod
+    def of(cls, request: ShopRequest, token: str | None) -> "Visitor":
+        """The visitor behind a request."""
+        caller = request.caller_or_none
+        return cls(caller.id if caller else None, hash_of(token) if token else None)
+
+    async def find_current(self, shop: Shop) -> Cart | None:
+        """Their open cart: the user's own, else the one the token opens."""
+        if self.user_id is not None:
+            return await shop.store.find_of_owner(self.user_id)
+        return await shop.store.find_of_token(self.token_hash) if self.token_hash else None
+
+    async def get(self, shop: Shop, cart_id: str) -> Cart:
+        """The cart of that id, open or closed; CartNotFound unless it opens for them."""
+        cart = await shop.store.find(cart_id)
+        if cart is None or not cart.opens_for(self.user_id, self.token_hash):
+            raise CartNotFound
+        return cart
+
+    async def get_open(self, shop: Shop, cart_id: str) -> Cart:
+        """The open cart of that id; CartNotFound unless it opens for them."""
+        cart = await self.get(shop, cart_id)
+        if not cart.is_open:
+            raise CartNotFound
+        return cart
+
+    def scope(self, request: ShopRequest) -> str:
+        """Whose idempotency keys these are."""
+        return self.user_id or self.token_hash or f"anonymous {request.address}"

@@ -22,11 +22,10 @@ Work = Callable[[sqlite3.Connection], T]
 Outcome = tuple[Any, Exception | None]
 
 BATCH_MAX = 256
-BUSY_TIMEOUT_MS = 5000
-PRAGMAS = f"""
+BUSY_SECONDS = 5.0
+PRAGMAS = """
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
-    PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};
     PRAGMA foreign_keys = ON;
 """
 REPLAYS = """
@@ -129,7 +128,7 @@ class Sqlite:
         self._flushing = None
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self._path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         connection.executescript(PRAGMAS)
         return connection
 
@@ -138,14 +137,15 @@ class Sqlite:
         # For its owner alone: it holds password hashes, keys and carts. SQLite's other files take after it.
         self._path.touch(mode=0o600)
         connection = self._connect()
-        while (version := connection.execute("PRAGMA user_version").fetchone()[0]) < len(self._migrations):
-            # In one transaction with the number, so that of two replicas the second finds all done or nothing.
-            step = f"BEGIN IMMEDIATE; {self._migrations[version]}; PRAGMA user_version = {version + 1}; COMMIT"
+        connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY)")
+        while (done := connection.execute("PRAGMA user_version").fetchone()[0]) < len(self._migrations):
+            # In one transaction with its number, which only one of two replicas can insert; the other goes on.
+            step = f"INSERT INTO migrations VALUES ({done}); {self._migrations[done]}; PRAGMA user_version = {done + 1}"  # noqa: S608
             try:
-                connection.executescript(step)
+                connection.executescript(f"BEGIN IMMEDIATE; {step}; COMMIT")
             except sqlite3.Error:
                 connection.rollback()
-                if connection.execute("PRAGMA user_version").fetchone() == (version,):
+                if connection.execute("PRAGMA user_version").fetchone() == (done,):
                     raise
         return connection
 

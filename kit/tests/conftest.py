@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from litestar import Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, SkipValidation
+from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from msgspec import Meta
 
 from shopdev.clients import client_of
@@ -33,6 +33,8 @@ from shopkit.tokens import Verifier, keys_from
 from shopkit.values import NO_NUL
 
 NAME = "tinyservice"
+# An address where nobody listens.
+NOBODY = "http://127.0.0.1:9"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -118,7 +120,9 @@ async def add_thing(request: ShopRequest, data: JSONBody[ThingIn], shelf: Things
         if data.name == "slow":
             await shelf.wait()
         thing = ThingOut(str(len(shelf.things) + 1), data.name)
-        answer = request.answer(thing, status=201, tag="1", headers={"Location": request.location(f"/things/{thing.id}")})
+        answer = request.answer(
+            thing, status=201, tag="1", headers={"Location": request.location(f"/things/{thing.id}")}
+        )
         await shelf.add(thing, remember(answer))
         return answer
 
@@ -147,8 +151,8 @@ async def change_thing(
 @get("/things", summary="Things")
 async def find_things(
     request: ShopRequest,
-    limit: FromQuery[Annotated[int, Meta(ge=1, le=100)]] = 20,
-    size: FromQuery[float] = 1,
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
+    size: Annotated[float, QueryParameter()] = 1,
 ) -> Response[list[int]]:
     return request.answer([limit])
 
@@ -212,7 +216,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def make_app(package: None, shelf: Shelf, metrics: Metrics) -> Iterator[Callable[..., Application]]:
     """Builds the tiny service: `make_app(users_url, checks=..., max_in_flight=...)`."""
 
-    def make(issuer_url: str = "http://127.0.0.1:9", checks: dict[str, Check] | None = None, **rest: Any) -> Application:
+    def make(
+        issuer_url: str = "http://127.0.0.1:9", checks: dict[str, Check] | None = None, **rest: Any
+    ) -> Application:
         hop = Hop("users", issuer_url, Metrics("hops", "1"))
 
         @asynccontextmanager

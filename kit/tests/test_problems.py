@@ -107,7 +107,10 @@ def test_faults_in_the_query_are_told_all_at_once() -> None:
 def test_answers_of_one_status_are_documented_together() -> None:
     told = problems.raises(NameTaken, LineLimitReached, errors.NotFound)
     assert set(told) == {404, 409}
-    assert told[409].description == "`name_taken`: A thing of this name exists. or `line_limit_reached`: A line is too long."
+    assert (
+        told[409].description
+        == "`name_taken`: A thing of this name exists. or `line_limit_reached`: A line is too long."
+    )
 
 
 async def test_an_exception_tells_the_caller_nothing(client: httpx.AsyncClient, shelf: Shelf) -> None:

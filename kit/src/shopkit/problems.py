@@ -108,10 +108,9 @@ def invalid_body(failure: msgspec.ValidationError) -> errors.InvalidRequest:
     """msgspec's message ends in the place: "Expected `int`, got `str` - at `$.lines[0].quantity`"."""
     detail, _, place = str(failure).replace("[...]", "").partition(" - at `")
     path = re.sub(r"\[(\d+)\]", r"/\1", place.rstrip("`").removeprefix("key` in `").removeprefix("$"))
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", detail, re.DOTALL)
-    missing = re.fullmatch(r"Object missing required field `(.*)`", detail, re.DOTALL)
-    path = path.replace(".", "/") + (f"/{unknown[1]}" if unknown else f"/{missing[1]}" if missing else "")
-    return errors.InvalidRequest.at("#" + path, detail)
+    member = re.fullmatch(r"Object (?:contains unknown|missing required) field `(.*)`", detail, re.DOTALL)
+    name = "/" + member[1].replace("~", "~0").replace("/", "~1") if member else ""
+    return errors.InvalidRequest.at("#" + path.replace(".", "/") + name, detail)
 
 
 def raises(*situations: type[ShopError]) -> dict[int, ResponseSpec]:

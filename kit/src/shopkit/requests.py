@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
+from litestar.exceptions import InternalServerException
 from litestar.handlers import BaseRouteHandler
 
 from shopkit.errors import BrokenRequest, Forbidden, Unauthenticated, UnsupportedMediaType, VersionConflict
@@ -26,26 +27,33 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
         raise ValueError("an object names the same member twice")
 
 
-_duplicates = json.JSONDecoder(object_pairs_hook=_refuse_duplicates)
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+_syntax = json.JSONDecoder(object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
 
 
 def decode(body: bytes, kind: Any) -> Any:
     """`body` as `kind`; BrokenRequest where it is no JSON, InvalidRequest with a pointer where it does not fit."""
     try:
-        value = msgspec.json.decode(body, type=kind)
-        _duplicates.decode(body.decode())
+        # First, for what is no JSON at all is told as such, wherever else it does not fit.
+        _syntax.decode(body.decode())
+        return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise invalid_body(error) from error
     except (ValueError, RecursionError) as error:
         raise BrokenRequest(f"The body is not JSON: {error}.") from error
-    return value
 
 
 class ShopRequest(Request[Any, Any, Any]):
     """A request of ours: its body is decoded strictly by the route's `data` type."""
 
     async def body(self) -> bytes:
-        content = await super().body()
+        try:
+            content = await super().body()
+        except InternalServerException as error:
+            raise BrokenRequest("The connection ended before the body did.") from error
         if not content and self.route_handler.parsed_data_field is not None:
             raise BrokenRequest("The body is empty; a JSON object is expected.")
         return content

@@ -95,7 +95,7 @@ async def test_nobody_registers_as_staff(client: httpx.AsyncClient) -> None:
     [
         (b"", "application/json", 400, "invalid_request"),
         (b"{", "application/json", 400, "invalid_request"),
-        (b'{"email": "a@b.test", "email": "b@b.test"}', "application/json", 422, "invalid_request"),
+        (b'{"email": "a@b.test", "email": "b@b.test"}', "application/json", 400, "invalid_request"),
         (b'{"email": "a@b.test", "email": "b@b.test", "password": "12 34 56 78"}', "application/json", 400, None),
         (b'{"email": "\xff@b.test", "password": "12 34 56 78"}', "application/json", 400, "invalid_request"),
         (b'{"email": "\\ud800@b.test", "password": "12 34 56 78"}', "application/json", 400, "invalid_request"),

@@ -30,13 +30,14 @@ class StoreWatch:
         self._store = store
         self._log = log
         self._seconds = seconds
-        self._failures = FAILURES_TOLERATED
+        # What was never there has failed before: the first failure is told in the log.
+        self._failures = FAILURES_TOLERATED - 1
         self._reason = "not reached yet"
         self._prepared = False
 
     def check(self) -> str:
         """For readiness: "ok", or what is wrong."""
-        return "ok" if self._failures < FAILURES_TOLERATED else self._reason
+        return "ok" if self._prepared and self._failures < FAILURES_TOLERATED else self._reason
 
     async def __aenter__(self) -> None:
         await self._look()

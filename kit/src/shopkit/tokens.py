@@ -10,7 +10,7 @@ import jwt
 import msgspec
 
 from shopkit.client import Hop
-from shopkit.errors import ShopError, Unauthenticated, Unavailable
+from shopkit.errors import Unauthenticated, Unavailable
 
 AUDIENCE = "trolley"
 TYPE = "at+jwt"
@@ -108,8 +108,9 @@ class Verifier:
             self._tried = self._clock()
             try:
                 keys = await self._fetch()
-            except ShopError as error:
-                logging.getLogger(__name__).warning("signing keys not refreshed", extra={"reason": error.detail})
+            except Exception as error:
+                # Whatever is wrong with the issuer or its answer.
+                logging.getLogger(__name__).warning("signing keys not refreshed", extra={"reason": str(error)})
                 return
             if keys.keys() != self._keys.keys():
                 self._remembered.clear()

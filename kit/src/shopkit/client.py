@@ -17,6 +17,8 @@ CONNECTIONS = 100
 RETRY_SHARE = 0.2
 RETRY_SAVINGS = 10.0
 FAILURES_TO_OPEN = 5
+# A call that had less time than this tells nothing of the neighbour: our callers must not be able to open the breaker.
+FAIR_SECONDS = 0.5
 OPEN_SECONDS = 2.0
 
 
@@ -90,7 +92,8 @@ class Hop:
         except (aiohttp.ClientError, TimeoutError):
             pass
         has_failed = status >= 500 or status == 429
-        self._breaker.note(good=not has_failed)
+        if not has_failed or seconds >= FAIR_SECONDS:
+            self._breaker.note(good=not has_failed)
         self._calls.labels("failed" if has_failed else "ok" if status == 200 else "rejected").inc()
         if has_failed:
             raise Unavailable(f"The {self._target} service does not answer just now.")

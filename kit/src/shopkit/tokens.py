@@ -96,7 +96,8 @@ class Verifier:
         if key_id not in self._keys:
             if self._fetched == float("-inf"):
                 raise Unavailable("The keys that sign access tokens cannot be had just now.")
-            self._asked_in_vain = self._clock()
+            # The time of the question, not of this answer: made-up ids in a row must not put off the next question.
+            self._asked_in_vain = self._tried
             raise Unauthenticated("The access token is signed by a key that is not in use.")
         return self._keys[key_id]
 

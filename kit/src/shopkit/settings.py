@@ -59,7 +59,7 @@ def read(cls: type[Settings], environ: Mapping[str, str] = os.environ) -> Settin
             try:
                 values[field.name] = msgspec.convert(text, kind, strict=False)
             except msgspec.ValidationError as error:
-                faults.append(f"{name}: {error}")
+                (missing if field.default is dataclasses.MISSING else faults).append(f"{name}: {error}")
         elif field.default is dataclasses.MISSING:
             missing.append(f"{name} is missing: {field.metadata['help']}")
     settings = None if missing else cls(**values)

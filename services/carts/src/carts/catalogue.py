@@ -1,7 +1,9 @@
 """What carts ask of the products service: price, stock and looks of SKUs. Its answers are kept for a moment."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
+from contextvars import Context
 from typing import NamedTuple
 
 import msgspec
@@ -46,6 +48,13 @@ class Told(NamedTuple):
     stale: bool
 
 
+class _Question(NamedTuple):
+    """Something asked of the catalogue at that time, not answered yet."""
+
+    asked: float
+    answer: asyncio.Task[None]
+
+
 class ProductCatalogue:
     """Facts about SKUs, at most `fresh_seconds` old; while products is down, those last seen by this replica."""
 
@@ -54,22 +63,42 @@ class ProductCatalogue:
         self._fresh_seconds = fresh_seconds
         self._clock = clock
         self._seen: dict[str, tuple[float, Facts | None]] = {}
+        self._asking: dict[str, _Question] = {}
 
     async def look_up(self, skus: Iterable[str]) -> Told:
         """What is known of these SKUs now."""
         wanted = dict.fromkeys(skus)
         since = self._clock() - self._fresh_seconds
         outdated = [sku for sku in wanted if sku not in self._seen or self._seen[sku][0] < since]
+        unasked = [sku for sku in outdated if sku not in self._asking or self._asking[sku].asked < since]
+        for start in range(0, len(unasked), SKUS_AT_ONCE):
+            self._begin(unasked[start : start + SKUS_AT_ONCE])
         stale = False
         try:
-            for start in range(0, len(outdated), SKUS_AT_ONCE):
-                await self._ask(outdated[start : start + SKUS_AT_ONCE])
+            for question in {self._asking[sku] for sku in outdated}:
+                # Others wait for it too: one who leaves must not take the answer from them.
+                await asyncio.shield(question.answer)
         except Unavailable:
             stale = True
         return Told({sku: self._seen[sku][1] for sku in wanted if sku in self._seen}, stale)
 
-    async def _ask(self, skus: list[str]) -> None:
+    def _begin(self, skus: list[str]) -> None:
+        """Asks; those who want to know the same meanwhile wait for the same answer."""
         asked = self._clock()
+        # In a context of its own: nobody's short deadline may cut off the answer that others wait for.
+        question = _Question(asked, asyncio.create_task(self._ask(skus, asked), context=Context()))
+        self._asking |= dict.fromkeys(skus, question)
+
+        def end(answer: asyncio.Task[None]) -> None:
+            for sku in skus:
+                if self._asking.get(sku) is question:
+                    del self._asking[sku]
+            if not answer.cancelled():
+                answer.exception()  # Told to all who waited; there may be none left.
+
+        question.answer.add_done_callback(end)
+
+    async def _ask(self, skus: list[str], asked: float) -> None:
         answer = _decoder.decode(await self._products.get("/products", [("sku", sku) for sku in skus]))
         found = {
             variant.sku: Facts(

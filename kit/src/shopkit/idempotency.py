@@ -15,10 +15,10 @@ from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet
 from litestar import Response
 
-from shopkit.errors import Conflict, InvalidRequest
+from shopkit.errors import Conflict, InvalidRequest, ShopError
 from shopkit.requests import JSON, ShopRequest
 from shopkit.values import Clock
 
@@ -36,12 +36,13 @@ class IdempotencyInFlight(Conflict):
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """A kept answer. `id` and `fingerprint` are hashes, `answer` is encrypted."""
+    """A kept answer. `id` and `fingerprint` are hashes, `answer` is encrypted; it was `kept` before it expires."""
 
     id: str
     fingerprint: str
     answer: bytes
     expires_at: datetime
+    kept: timedelta = KEPT
 
 
 class ReplayExists(Exception):
@@ -76,17 +77,13 @@ class Key:
         """The answer, sealed, to be kept with the effect it tells of."""
         kept: Kept = (answer.status_code or 200, {k: str(v) for k, v in answer.headers.items()}, answer.content or b"")
         sealed = self._cipher.encrypt(msgspec.json.encode(kept))
-        return Replay(self.id, self._fingerprint, sealed, self._clock() + self._kept)
+        return Replay(self.id, self._fingerprint, sealed, self._clock() + self._kept, self._kept)
 
     def replay(self, found: Replay) -> Response[Any]:
         """The first answer again; IdempotencyKeyReused if the request is another one."""
         if not hmac.compare_digest(found.fingerprint, self._fingerprint):
             raise IdempotencyKeyReused
-        try:
-            opened = self._cipher.decrypt(found.answer)
-        except InvalidToken as error:
-            raise IdempotencyKeyReused from error
-        status, headers, body = msgspec.json.decode(opened, type=Kept)
+        status, headers, body = msgspec.json.decode(self._cipher.decrypt(found.answer), type=Kept)
         headers["Idempotency-Replayed"] = "true"
         return Response(body, status_code=status, headers=headers, media_type=JSON)
 
@@ -118,11 +115,11 @@ async def once(
         if found is None:
             try:
                 return await work(key.remember)
-            except (ReplayExists, Conflict) as refused:
+            except (ReplayExists, ShopError) as refused:
                 # What stands in the way may be the effect of this very request, sent to another replica.
                 found = await store.find_replay(key.id)
                 if found is None:
-                    raise refused if isinstance(refused, Conflict) else IdempotencyInFlight(retry_after=1) from refused
+                    raise refused if isinstance(refused, ShopError) else IdempotencyInFlight(retry_after=1) from refused
         return key.replay(found)
     finally:
         running.discard(key.id)

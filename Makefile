@@ -37,7 +37,7 @@ test: install ## Run all tests; ONLY=services/carts runs some
 check: install ## Lint, format, types, import rules, sizes, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(SOURCES)
+	$(BIN)/mypy $(SOURCES) bench
 	$(BIN)/lint-imports
 	$(BIN)/python tools/size.py
 	$(BIN)/python tools/contracts.py --check

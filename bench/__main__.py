@@ -28,7 +28,7 @@ FAILED, MISUSED = 1, 2
 
 
 class Scale(NamedTuple):
-    """How much is done. `carts` is how many of each size a round works on, `number` requests come before `later`."""
+    """How much is done; `carts` are those of each size a round works on, `number` the requests before memory is read."""
 
     rounds: int
     seconds: int
@@ -74,7 +74,7 @@ def measure(scale: Scale, at: Cores) -> report.Run:
         ]
     date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     command = " ".join(["python -m bench", *sys.argv[1:]])
-    return report.Run(command, date, machine, method(scale, at), CATALOGUE, samples, residents, begun)
+    return report.Run(command, date, machine, method(scale, at), CATALOGUE, scale.number, samples, residents, begun)
 
 
 def start_often(scale: Scale, folder: Path) -> list[Start]:

@@ -19,6 +19,7 @@ class Run(NamedTuple):
     machine: Sequence[tuple[str, str]]
     method: Sequence[str]
     catalogue: int
+    requests_before_later: int
     samples: Sequence[Sample]
     residents: Sequence[Resident]
     starts: Sequence[Start]
@@ -57,7 +58,7 @@ def markdown(run: Run) -> str:
         ["# Results", "", f"Written by `{run.command}` on {run.date}; do not edit.", ""],
         [*(f"- {name}: {text}" for name, text in run.machine), f"- {_noise(run.samples)}", ""],
         ["## Requests", "", *run.method, "", *_requests(run), ""],
-        ["## Memory of each service", "", *_residents(run.residents), ""] if run.residents else [],
+        ["## Memory of each service", "", *_residents(run), ""] if run.residents else [],
         ["## From `trolley up` to ready", "", *_starts(run.starts), ""] if run.starts else [],
     ]
     return "\n".join(line for section in sections for line in section)
@@ -83,11 +84,14 @@ def _requests(run: Run) -> list[str]:
     return _table(["work", "store", "CPU µs", "neighbours' µs", "requests/s", "p50 ms", "p99 ms"], rows)
 
 
-def _residents(residents: Sequence[Resident]) -> list[str]:
-    rows = [[one.service, one.store, *(f"{value:.0f}" for value in (*one.at_start, *one.later))] for one in residents]
-    later = ["RSS after requests", "PSS after requests"]
+def _residents(run: Run) -> list[str]:
+    rows = [
+        [one.service, one.store, *(f"{value:.0f}" for value in (*one.at_start, *one.later))] for one in run.residents
+    ]
+    after = f"after {run.requests_before_later:,} requests"
+    head = ["service", "store", "RSS at start", "PSS at start", f"RSS {after}", f"PSS {after}"]
     text = "MiB of its process tree; RSS counts pages that processes share several times, PSS once."
-    return [text, "", *_table(["service", "store", "RSS at start", "PSS at start", *later], rows)]
+    return [text, "", *_table(head, rows)]
 
 
 def _starts(starts: Sequence[Start]) -> list[str]:

@@ -72,9 +72,20 @@ def test_a_needed_setting_that_cannot_be_read_is_told_too(capsys: pytest.Capture
     assert sentence.startswith("PORT: ")
 
 
-@pytest.mark.parametrize("port", ["0", "-1", "65536"])
-def test_a_port_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], port: str) -> None:
-    assert told(capsys, TinySettings, ISSUER_URL="x", PORT=port) == [f"PORT must be 1 to 65535, not {port}"]
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PORT", "0"),
+        ("PORT", "-1"),
+        ("PORT", "65536"),
+        ("MAX_IN_FLIGHT", "0"),
+        ("REQUEST_TIMEOUT_MS", "0"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,the one in front"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(capsys: pytest.CaptureFixture[str], name: str, text: str) -> None:
+    (sentence,) = told(capsys, TinySettings, **{"ISSUER_URL": "x", name: text})
+    assert sentence.startswith(f"{name}: ")
 
 
 def test_production_refuses_embedded_storage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,12 +95,24 @@ async def test_the_log_tells_each_fall_and_return_once(caplog: pytest.LogCapture
     assert [record.getMessage() for record in caplog.records] == ["store down", "store ready"] * 2
 
 
-async def test_a_store_that_cannot_be_prepared_tells_why_in_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_store_that_cannot_be_used_tells_why_in_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
     store = FakeStore(KeyError("the secret"))
     watch = watch_over(store)
     async with watch:
-        assert watch.check() == "The store answers, but its schema could not be prepared."
+        assert "secret" not in watch.check()
+        assert watch.check() != "ok"
     assert "the secret" in caplog.text
+
+
+async def test_each_time_a_store_cannot_be_used_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    store = FakeStore()
+    watch = watch_over(store)
+    async with watch:
+        for failure in (KeyError("a"), KeyError("a"), KeyError("a"), None, KeyError("a"), KeyError("a")):
+            store.failure = failure
+            await watch._look()
+            assert (watch.check() == "ok") is (failure is None)
+    assert [record.getMessage() for record in caplog.records] == ["store not usable"] * 2
 
 
 async def test_it_goes_on_looking_by_itself_until_the_service_ends() -> None:

@@ -5,7 +5,8 @@ import dataclasses
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, Literal, NoReturn, TypeVar, get_type_hints
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_type_hints
 
 import msgspec
 
@@ -21,12 +22,12 @@ class ServiceSettings:
 
     store_url: str = setting("where the data lives: sqlite:///PATH or mongodb://HOST/DATABASE")
     host: str = setting("address to listen on", "127.0.0.1")
-    port: int = setting("port to listen on")
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = setting("port to listen on")
     shop_env: Literal["development", "production"] = setting("production refuses embedded storage", "development")
     log_level: Literal["debug", "info", "warning", "error"] = setting("least level that is logged", "info")
     log_format: Literal["json", "text"] = setting("one JSON object or one readable line an event", "json")
-    max_in_flight: int = setting("requests at work at once; more are told 503", 256)
-    request_timeout_ms: int = setting("longest time a request may take", 10_000)
+    max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = setting("requests at work at once; more are told 503", 256)
+    request_timeout_ms: Annotated[int, msgspec.Meta(ge=1)] = setting("longest time a request may take", 10_000)
     trusted_proxies: tuple[str, ...] = setting("networks whose X-Forwarded-For is believed, split by commas", ())
 
     def faults(self) -> list[str]:
@@ -37,8 +38,11 @@ class ServiceSettings:
             found.append(f"STORE_URL must start with sqlite:/// or mongodb://, not {scheme}:")
         if scheme == "sqlite" and self.shop_env == "production":
             found.append("STORE_URL must be a mongodb:// address where SHOP_ENV=production: replicas share one store")
-        if not 0 < self.port < 65536:
-            found.append(f"PORT must be 1 to 65535, not {self.port}")
+        for network in self.trusted_proxies:
+            try:
+                ip_network(network, strict=False)
+            except ValueError as error:
+                found.append(f"TRUSTED_PROXIES: {error}")
         return found
 
 
@@ -49,7 +53,8 @@ def read(cls: type[Settings], environ: Mapping[str, str] = os.environ) -> Settin
     """Settings of class `cls` from the environment; a sentence for each fault on stderr and exit code 2."""
     faults, missing = list[str](), list[str]()
     values: dict[str, Any] = {}
-    hints = get_type_hints(cls)
+    # The bounds above hold too where a service names such a setting again to give it a default.
+    hints = {**get_type_hints(cls, include_extras=True), **get_type_hints(ServiceSettings, include_extras=True)}
     for field in dataclasses.fields(cls):
         name, kind = field.name.upper(), hints[field.name]
         if name in environ:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shopkit.errors import Unavailable
-from shopkit.idempotency import KEPT, Replay, ReplayExists
+from shopkit.idempotency import Replay, ReplayExists
 from shopkit.metrics import Metrics
 
 T = TypeVar("T")
@@ -102,7 +102,10 @@ class Sqlite:
     async def scan(self, operation: str, work: Work[T]) -> T:
         """`work` on a connection of its own, in a thread: for queries that may take long."""
         with self._call(operation):
-            return await asyncio.get_running_loop().run_in_executor(self._scans, work, opened(self._scanner))
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._scans, work, opened(self._scanner))
+            except sqlite3.OperationalError as error:
+                raise Unavailable(f"The database cannot be read: {error}.") from error
 
     async def write(self, operation: str, work: Work[T]) -> T:
         """What `work` returns, once its changes are durable; what it raises, with its changes taken back."""
@@ -138,14 +141,15 @@ class Sqlite:
         self._path.touch(mode=0o600)
         connection = self._connect()
         connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY)")
-        while (done := connection.execute("PRAGMA user_version").fetchone()[0]) < len(self._migrations):
+        count = "SELECT count(*) FROM migrations"
+        while (done := connection.execute(count).fetchone()[0]) < len(self._migrations):
             # In one transaction with its number, which only one of two replicas can insert; the other goes on.
-            step = f"INSERT INTO migrations VALUES ({done}); {self._migrations[done]}; PRAGMA user_version = {done + 1}"  # noqa: S608
+            number = f"INSERT INTO migrations VALUES ({done})"  # noqa: S608
             try:
-                connection.executescript(f"BEGIN IMMEDIATE; {step}; COMMIT")
+                connection.executescript(f"BEGIN IMMEDIATE; {number}; {self._migrations[done]}; COMMIT")
             except sqlite3.Error:
                 connection.rollback()
-                if connection.execute("PRAGMA user_version").fetchone() == (done,):
+                if connection.execute(count).fetchone()[0] == done:
                     raise
         return connection
 
@@ -164,13 +168,12 @@ class Sqlite:
 def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> Outcome:
     connection.execute("SAVEPOINT one")
     try:
-        result = work(connection)
+        return work(connection), None
     except Exception as error:
         connection.execute("ROLLBACK TO one")
         return None, error
     finally:
         connection.execute("RELEASE one")
-    return result, None
 
 
 def is_duplicate(error: sqlite3.IntegrityError, column: str) -> bool:
@@ -185,7 +188,7 @@ def keep_replay(connection: sqlite3.Connection, replay: Replay | None) -> None:
         return
     row = (replay.id, replay.fingerprint, replay.answer, to_milliseconds(replay.expires_at))
     # Each sweeps out those that expired before it was made: what nobody finds any more must not stand in its way.
-    connection.execute("DELETE FROM replays WHERE expires_at <= ?", (to_milliseconds(replay.expires_at - KEPT),))
+    connection.execute("DELETE FROM replays WHERE expires_at <= ?", (to_milliseconds(replay.expires_at - replay.kept),))
     try:
         connection.execute("INSERT INTO replays VALUES (?, ?, ?, ?)", row)
     except sqlite3.IntegrityError as error:

@@ -7,7 +7,8 @@ from typing import Protocol
 from shopkit.errors import Unavailable
 
 # An election of a new primary takes a moment; one failed ping must not empty the load balancer.
-FAILURES_TOLERATED = 2
+FAILURES_TO_BE_DOWN = 2
+UNUSABLE = "The store answers, but cannot be used; the log says why."
 
 
 class Store(Protocol):
@@ -31,13 +32,13 @@ class StoreWatch:
         self._log = log
         self._seconds = seconds
         # What was never there has failed before: the first failure is told in the log.
-        self._failures = FAILURES_TOLERATED - 1
+        self._failures = FAILURES_TO_BE_DOWN - 1
         self._reason = "not reached yet"
         self._prepared = False
 
     def check(self) -> str:
         """For readiness: "ok", or what is wrong."""
-        return "ok" if self._prepared and self._failures < FAILURES_TOLERATED else self._reason
+        return "ok" if self._prepared and self._failures < FAILURES_TO_BE_DOWN else self._reason
 
     async def __aenter__(self) -> None:
         await self._look()
@@ -63,13 +64,14 @@ class StoreWatch:
         except Unavailable as error:
             self._failures += 1
             self._reason = error.detail
-            if self._failures == FAILURES_TOLERATED:
+            if self._failures == FAILURES_TO_BE_DOWN:
                 self._log.warning("store down", extra={"reason": error.detail})
         except Exception:
-            self._failures += FAILURES_TOLERATED
-            self._reason = "The store answers, but its schema could not be prepared."
-            self._log.exception("store not usable")
+            if self.check() != UNUSABLE:
+                self._log.exception("store not usable")
+            self._failures += FAILURES_TO_BE_DOWN
+            self._reason = UNUSABLE
         else:
-            if self._failures >= FAILURES_TOLERATED:
+            if self._failures >= FAILURES_TO_BE_DOWN:
                 self._log.info("store ready")
             self._failures = 0

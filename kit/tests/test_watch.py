@@ -32,7 +32,7 @@ class FakeStore:
 
 
 def watch_over(store: FakeStore, seconds: float = 3600) -> StoreWatch:
-    return StoreWatch(store, logging.getLogger("shopkit.watched"), seconds)
+    return StoreWatch(store, logging.getLogger("watched"), seconds)
 
 
 DOWN = Unavailable("The disk is gone.")
@@ -85,7 +85,7 @@ async def test_a_store_that_is_down_at_the_start_is_prepared_once_when_it_comes(
 
 
 async def test_the_log_tells_each_fall_and_return_once(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "shopkit.watched")
+    caplog.set_level(logging.INFO, "watched")
     store = FakeStore(DOWN)
     watch = watch_over(store)
     async with watch:

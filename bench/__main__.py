@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from bench import report
 from bench.machine import CannotMeasure, Cores, cores, facts
@@ -24,11 +24,11 @@ CATALOGUE = 200
 CONNECTIONS = 16
 # Below the ports that the system gives to clients, so that none of those stands in the way.
 FIRST_PORT = 23_000
-FAILED, MISUSED = 1, 2
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 
 class Scale(NamedTuple):
-    """How much is done; `carts` are those of each size a round works on, `number` the requests before memory is read."""
+    """How much is done; `carts`: of each size that a round works on, `number`: requests before memory is read again."""
 
     rounds: int
     seconds: int
@@ -55,6 +55,8 @@ def main() -> None:
         end(str(reason), MISUSED)
     except Broken as reason:
         end(str(reason), FAILED)
+    except KeyboardInterrupt:
+        end("Stopped; nothing was written.", INTERRUPTED)
     (arguments.out / "RESULTS.md").write_text(report.markdown(run))
     (arguments.out / "results.json").write_bytes(report.json(run))
     print(f"Written: {arguments.out / 'RESULTS.md'}, {arguments.out / 'results.json'}")
@@ -125,6 +127,7 @@ def method(scale: Scale, at: Cores) -> list[str]:
         "time of the service's process tree, a request; what the other services used for the same requests stands",
         f"beside it. Work on carts goes to {scale.carts} fresh carts of each size in turn; an add is of a SKU that the",
         "cart holds. Every status is checked, one body in 20, and that the carts hold all that was answered.",
+        f"The load of each sample: `wrk -t1 -c{CONNECTIONS} -d{scale.seconds}s -s bench/load.lua URL`.",
     ]
 
 
@@ -133,7 +136,7 @@ def tell(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
-def end(words: str, code: int) -> None:
+def end(words: str, code: int) -> NoReturn:
     """Ends without results."""
     print(words, file=sys.stderr)
     raise SystemExit(code)

@@ -43,7 +43,7 @@ def facts(folder: Path) -> list[tuple[str, str]]:
     """What a reader must know to compare the figures; `folder` is where the stores keep their files."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     model = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "").partition(": ")[2]
-    filesystem = _output(["stat", "-f", "-c", "%T", str(folder)])
+    filesystem = _output(["df", "--output=fstype", str(folder)]).split()[-1]
     versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
     wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout.split("[")[0].strip()
     return [

@@ -45,8 +45,9 @@ def page() -> str:
     """The page's text."""
     rows = []
     for situation in situations():
-        source = "all services" if situation in STATUS else situation.__module__.partition(".")[0]
-        source = "all services" if source == "shopkit" else source
+        package = situation.__module__.partition(".")[0]
+        is_general = package == "shopkit" or situation.code in {kind.code for kind in STATUS}
+        source = "all services" if is_general else package
         rows.append(f"| `{situation.code}` | {status_of(situation)} | {situation.title()} | {source} |")
     return HEAD + "\n".join(dict.fromkeys(rows)) + "\n"
 

@@ -196,12 +196,12 @@ def test_a_breaker_opens_after_failures_in_a_row_and_no_sooner() -> None:
     breaker = Breaker(lambda: 0.0)
     for _ in range(FAILURES_TO_OPEN * 3):
         breaker.note(good=False)
-        assert not breaker.is_open
+        assert breaker.admit()
         breaker.note(good=True)
-    for each in range(FAILURES_TO_OPEN):
-        assert breaker.is_open == (each == FAILURES_TO_OPEN)
+    for _ in range(FAILURES_TO_OPEN):
+        assert breaker.admit()
         breaker.note(good=False)
-    assert breaker.is_open
+    assert not breaker.admit()
 
 
 def test_an_open_breaker_lets_one_call_probe_each_pause() -> None:

@@ -72,3 +72,10 @@ async def test_the_contract_is_served_as_it_is_committed(client: httpx.AsyncClie
     answer = await client.get("/openapi.json")
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.content == files("tinyservice").joinpath("openapi.json").read_bytes()
+
+
+@pytest.mark.parametrize("prefix", ["", "/api/v1"])
+async def test_a_slash_at_its_end_leads_to_the_page(client: httpx.AsyncClient, prefix: str) -> None:
+    answer = await client.get(f"{prefix}/docs/")
+    assert answer.is_redirect
+    assert answer.request.url.join(answer.headers["Location"]).path == f"{prefix}/docs"

@@ -30,14 +30,9 @@ class Breaker:
         self._failures = 0
         self._retry_at = 0.0
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the neighbour has kept failing."""
-        return self._failures >= FAILURES_TO_OPEN
-
     def admit(self) -> bool:
         """Whether a call may be made now; while open, one may each pause."""
-        if self.is_open and self._clock() < self._retry_at:
+        if self._failures >= FAILURES_TO_OPEN and self._clock() < self._retry_at:
             return False
         self._retry_at = self._clock() + OPEN_SECONDS * random.uniform(1, 1.25)  # noqa: S311
         return True
@@ -72,7 +67,7 @@ class Hop:
         try:
             return await self._get(path, query)
         except Unavailable:
-            if self._savings < 1 or self._breaker.is_open:
+            if self._savings < 1:
                 raise
             self._savings -= 1
             await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311

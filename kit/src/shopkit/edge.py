@@ -15,7 +15,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from shopkit import deadline, problems
-from shopkit.errors import ShopError, Unavailable
+from shopkit.errors import Internal, ShopError, Unavailable
 from shopkit.metrics import Metrics
 from shopkit.settings import ServiceSettings
 from shopkit.values import new_id
@@ -49,7 +49,6 @@ class Edge:
         self._places -= 1
         try:
             if self._places < 0 and scope["path"] not in ALWAYS_SERVED:
-                self._metrics.shed.inc()
                 raise Unavailable("The service has more requests than it can take.", retry_after=1)
             seconds = _seconds(headers, self._timeout)
             deadline.start(seconds)
@@ -69,9 +68,10 @@ class Edge:
         facts = {"request_id": state["request_id"], "method": method, "route": route, "status": status}
         facts["milliseconds"] = round(seconds * 1000, 2)
         failure = state.get("failure")
-        if failure is not None:
-            facts["code"] = problems.translate(failure).code
-        is_surprise = status == 500
+        error = problems.translate(failure) if failure is not None else None
+        if error is not None:
+            facts["code"] = error.code
+        is_surprise = isinstance(error, Internal)
         level = logging.ERROR if is_surprise else logging.DEBUG if route in ALWAYS_SERVED else logging.INFO
         self._log.log(level, "request", extra=facts, exc_info=failure if is_surprise else None)
 

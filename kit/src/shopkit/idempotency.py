@@ -2,7 +2,7 @@
 
 The answer is kept by the same transaction that has the effect, so there is nothing in between to be killed in, and no
 half-done key that could get stuck. What is kept can be read only with the key itself: the record is found by a hash of
-it, the payload's fingerprint is keyed with it, and the answer (which may hold a cart's secret) is encrypted under it.
+it, the payload's fingerprint is keyed with it, and the answer (which may hold a secret) is encrypted under it.
 Only successes are kept: a refused request changed nothing, so its repetition is tried afresh.
 """
 

@@ -43,9 +43,9 @@ def start_logging(service: str, version: str, level: str, form: str) -> logging.
     """The service's logger, writing to stdout."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(TextLines() if form == "text" else JsonLines(service=service, version=version))
-    for name in (service, "_granian"):
+    for name in (service, "shopkit", "_granian"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
-        logger.setLevel(level.upper() if name == service else "WARNING")
+        logger.setLevel("WARNING" if name == "_granian" else level.upper())
         logger.propagate = False
     return logging.getLogger(service)

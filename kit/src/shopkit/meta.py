@@ -10,6 +10,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.params import SkipValidation
+from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler, PathType
 from msgspec.structs import replace
@@ -21,13 +22,7 @@ from shopkit.requests import JSON, ShopRequest
 # A check says "ok", or in words what is not.
 Check = Callable[[], str]
 
-OWN_LINKS = {
-    "docs": "/docs",
-    "openapi": "/openapi.json",
-    "health": "/healthz",
-    "ready": "/readyz",
-    "metrics": "/metrics",
-}
+LINKS = {"docs": "/docs", "openapi": "/openapi.json", "health": "/healthz", "ready": "/readyz", "metrics": "/metrics"}
 
 
 class About(msgspec.Struct, frozen=True):
@@ -62,7 +57,7 @@ Known = NamedDependency[SkipValidation[Meta]]
 async def show_service(request: ShopRequest, meta: Known) -> Response[About]:
     """The service, and where to go from here."""
     about = meta.about
-    links = {name: request.location(path) for name, path in {**about.links, **OWN_LINKS}.items()}
+    links = {name: request.location(path) for name, path in {**about.links, **LINKS}.items()}
     return request.answer(replace(about, links=links))
 
 
@@ -92,8 +87,15 @@ async def show_contract(meta: Known) -> Response[Any]:
     return Response(meta.contract, media_type=JSON)
 
 
+def leave_slash(request: ShopRequest) -> Redirect | None:
+    """The page's links are relative, and from /docs/ they would lead nowhere."""
+    return Redirect("../docs") if request.scope["path"].endswith("/docs/") else None
+
+
 def handlers() -> list[ControllerRouterHandler]:
     """All of them; the page's script and style come from the package swagger-ui-py."""
     folders: list[PathType] = [Path(__file__).parent / "docs", Path(str(files("swagger_ui"))) / "static"]
-    page = create_static_files_router("/docs", folders, html_mode=True, include_in_schema=False)
+    page = create_static_files_router(
+        "/docs", folders, html_mode=True, include_in_schema=False, before_request=leave_slash
+    )
     return [show_service, show_health, show_readiness, show_metrics, show_contract, page]

@@ -1,4 +1,4 @@
-"""What Prometheus may ask. One registry an application; label children are bound once, not at each request."""
+"""What Prometheus may ask. One registry an application."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +24,9 @@ class Metrics:
             "store_call_duration_seconds", "Time of calls to the store", STORE_BUCKETS, "operation", "outcome"
         )
         self.in_flight = Gauge("http_requests_in_flight", "Requests at work now", registry=self.registry)
-        self.shed = self.counter("http_requests_shed", "Requests turned away by overload")
         build = Gauge("build_info", "What runs here", ("service", "version"), registry=self.registry)
         build.labels(service, version).set(1)
+        # Label children are bound once, not at each request.
         self._bound: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def counter(self, name: str, help_text: str, *labels: str) -> Counter:

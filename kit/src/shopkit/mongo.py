@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pymongo
-from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
@@ -15,7 +14,7 @@ from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailur
 
 from shopkit import deadline
 from shopkit.errors import Unavailable
-from shopkit.idempotency import KEPT, Replay, ReplayExists
+from shopkit.idempotency import Replay, ReplayExists
 from shopkit.metrics import Metrics
 from shopkit.values import now
 
@@ -30,7 +29,6 @@ MIGRATION_SECONDS = 60.0
 MIGRATION_POLL_SECONDS = 0.05
 # Codes of a server that is up but cannot take this just now (shutting down, no primary, failed write concern, busy).
 PASSING_CODES = frozenset({6, 7, 64, 89, 91, 112, 133, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
-UTC_TIMES: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 
 class Mongo:
@@ -57,6 +55,7 @@ class Mongo:
                 maxPoolSize=50,
                 maxIdleTimeMS=300_000,
                 tz_aware=True,
+                tzinfo=UTC,
             )
         await self.ping()
         async with self.call("migrate", seconds=MIGRATION_SECONDS) as database:
@@ -123,7 +122,7 @@ class Mongo:
     def _database(self) -> Database:
         if self._client is None:
             raise Unavailable("The database is not open yet.")
-        return self._client.get_default_database(self._name).with_options(codec_options=UTC_TIMES)
+        return self._client.get_default_database(self._name)
 
 
 async def _migrated(database: Database, number: int, migration: Migration) -> bool:
@@ -150,7 +149,7 @@ async def keep_replay(database: Database, session: Session, replay: Replay) -> N
     """Keeps an answer in the transaction of the change it tells of; ReplayExists takes that change back."""
     document = {"fingerprint": replay.fingerprint, "answer": replay.answer, "expires_at": replay.expires_at}
     # One that has expired, and that MongoDB has not dropped yet, gives way; one that has not collides.
-    expired = {"_id": replay.id, "expires_at": {"$lte": replay.expires_at - KEPT}}
+    expired = {"_id": replay.id, "expires_at": {"$lte": replay.expires_at - replay.kept}}
     try:
         await database["replays"].replace_one(expired, document, upsert=True, session=session)
     except DuplicateKeyError as error:

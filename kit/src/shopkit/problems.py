@@ -60,9 +60,8 @@ def document(error: ShopError, request_id: str) -> dict[str, Any]:
 
 def headers_of(error: ShopError) -> dict[str, str]:
     """The headers that go with an occurrence: WWW-Authenticate, Retry-After (jittered, whole seconds), its own."""
-    headers = dict(error.headers)
-    if isinstance(error, errors.Unauthenticated):
-        headers.setdefault("WWW-Authenticate", "Bearer")
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, errors.Unauthenticated) else {}
+    headers |= error.headers
     if error.retry_after is not None:
         spread = random.uniform(1, 1.5) if isinstance(error, errors.Unavailable) else 1  # noqa: S311
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after * spread)))

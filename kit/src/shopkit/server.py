@@ -17,7 +17,8 @@ HEADER_TIMEOUT_MS = 5000
 def serve(factory: str, settings: ServiceSettings) -> None:
     """Serves the application that `factory` ("package.module:function") makes, until SIGTERM or SIGINT."""
     try:
-        socket.create_server((settings.host, settings.port)).close()
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        socket.create_server((settings.host, settings.port), family=family).close()
     except OSError as error:
         fail(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}.")
     Granian(

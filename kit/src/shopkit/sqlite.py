@@ -137,7 +137,7 @@ class Sqlite:
 
     def _open_and_migrate(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # For its owner alone: it holds password hashes, keys and carts. SQLite's other files take after it.
+        # For its owner alone: it may hold hashes and keys. SQLite's other files take after it.
         self._path.touch(mode=0o600)
         connection = self._connect()
         connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY)")

@@ -15,9 +15,8 @@ from shopkit.errors import Unauthenticated, Unavailable
 AUDIENCE = "trolley"
 TYPE = "at+jwt"
 ALGORITHM = "EdDSA"
-CLAIMS = ["exp", "iat", "sub", "aud", "iss", "jti"]
 # `exp` is checked at each use, below; `iat` not at all: the clock of another machine may be ahead.
-OPTIONS: Any = {"require": CLAIMS, "verify_exp": False, "verify_iat": False}
+OPTIONS: Any = {"require": ["exp", "iat", "sub", "aud", "iss", "jti"], "verify_exp": False, "verify_iat": False}
 LEEWAY_SECONDS = 5
 REMEMBERED = 10_000
 KEYS_FRESH_SECONDS = 60
@@ -31,10 +30,10 @@ FetchKeys = Callable[[], Awaitable[Keys]]
 class Caller(msgspec.Struct, frozen=True):
     """The person behind a request, as a valid access token says."""
 
-    id: str
-    roles: tuple[str, ...]
-    expires_at: int
-    session: str | None = None
+    id: str = msgspec.field(name="sub")
+    expires_at: int = msgspec.field(name="exp")
+    roles: tuple[str, ...] = ()
+    session: str | None = msgspec.field(name="sid", default=None)
 
 
 def public_keys(key_set: bytes) -> Keys:
@@ -80,10 +79,7 @@ class Verifier:
                 raise Unauthenticated("This is not an access token of this shop.")
             key = await self._key(str(header.get("kid", "")))
             claims = jwt.decode(token, key, [ALGORITHM], OPTIONS, audience=AUDIENCE, issuer=self._issuer)
-            roles, session = claims.get("roles", ()), claims.get("sid")
-            return msgspec.convert(
-                {"id": claims["sub"], "roles": roles, "expires_at": claims["exp"], "session": session}, Caller
-            )
+            return msgspec.convert(claims, Caller)
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
             raise Unauthenticated("The access token is not valid.") from error
 

@@ -28,7 +28,7 @@ class CartNotFound(NotFound, code="not_found"):
 
 
 class UnknownSku(InvalidRequest):
-    """The shop does not sell this SKU."""
+    """The shop has no such SKU for sale."""
 
 
 class QuantityLimit(InvalidRequest):
@@ -40,7 +40,7 @@ class LineLimit(Conflict):
 
 
 class InsufficientStock(Conflict):
-    """There are not as many of this product as asked for."""
+    """There is not enough of this in stock."""
 
 
 class CurrencyMismatch(Conflict):
@@ -169,8 +169,6 @@ def edit(cart: Cart, edits: Sequence[Edit], catalogue: Catalogue, moment: dateti
 
 def _edited(line: Line | None, wish: Edit, catalogue: Catalogue, position: int) -> Line | None:
     """One line after a wish; None: no line is left."""
-    if line is None and wish.sku not in catalogue:
-        raise CatalogueUnavailable(f"The catalogue cannot be asked about {wish.sku} just now.", sku=wish.sku)
     facts = catalogue.get(wish.sku, line.seen if line else None)
     # What the shopper sees and counts from is what can be bought, not what was once wanted.
     present = line.quantity(facts) if line else 0
@@ -180,6 +178,8 @@ def _edited(line: Line | None, wish: Edit, catalogue: Catalogue, position: int) 
     if quantity > QUANTITY_MAX:
         raise QuantityLimit.at(f"{wish.pointer}/quantity", f"At most {QUANTITY_MAX} of a product, not {quantity}.")
     if quantity > present:
+        if line is None and wish.sku not in catalogue:
+            raise CatalogueUnavailable(f"The catalogue cannot be asked about {wish.sku} just now.", sku=wish.sku)
         if facts is None or not facts.for_sale:
             raise UnknownSku.at(f"{wish.pointer}/sku", f"The shop does not sell {wish.sku}.")
         if quantity > facts.available:

@@ -17,10 +17,15 @@ SKUS_AT_ONCE = 100
 REMEMBERED = 50_000
 
 
+class _Price(msgspec.Struct):
+    amount: int
+    currency: str
+
+
 class _Variant(msgspec.Struct):
     sku: str
     options: dict[str, str]
-    price: Money
+    price: _Price
     stock: int | None
 
 
@@ -106,7 +111,7 @@ class ProductCatalogue:
                 product.name,
                 variant.options,
                 product.image_url,
-                variant.price,
+                Money(variant.price.amount, variant.price.currency),
                 variant.stock,
                 for_sale=product.status == "active",
             )

@@ -1,6 +1,9 @@
 """What the carts service is told from outside."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
 
 from shopkit.settings import ServiceSettings, setting
 
@@ -14,4 +17,6 @@ class Settings(ServiceSettings):
     users_url: str = setting("the users service, for the keys that sign access tokens", "http://127.0.0.1:3000")
     products_url: str = setting("the products service, for prices and stock", "http://127.0.0.1:3001")
     issuer: str = setting("who must have issued access tokens", "https://users.trolley.example")
-    catalogue_fresh_ms: int = setting("how long a price or stock once seen counts as the present one", 100)
+    catalogue_fresh_ms: Annotated[int, msgspec.Meta(ge=0)] = setting(
+        "how long a price or stock once seen counts as the present one", 100
+    )

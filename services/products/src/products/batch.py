@@ -8,7 +8,7 @@ from products.changing import Shop
 from products.patching import apply_patch
 from products.product import Product
 from products.schemas import BatchResult, ProductIn, ProductPatch, read
-from shopkit.errors import DeadlineExceeded, ShopError, Unavailable
+from shopkit.errors import ShopError, Unavailable
 from shopkit.problems import document, status_of
 
 # So many writes wait together; the stores commit them together.
@@ -38,7 +38,14 @@ async def place_all(shop: Shop, contents: Sequence[Any], request_id: str) -> lis
             async with places:
                 results[item.number] = await _place(shop, item, request_id)
 
-    await asyncio.gather(*(follow(lane) for lane in lanes(items, known)))
+    lanes_under_way = [asyncio.create_task(follow(lane)) for lane in lanes(items, known)]
+    try:
+        await asyncio.gather(*lanes_under_way)
+    finally:
+        # Where one ends the whole batch, none goes on behind its answer.
+        for lane in lanes_under_way:
+            lane.cancel()
+        await asyncio.gather(*lanes_under_way, return_exceptions=True)
     return [results[item.number] for item in items]
 
 
@@ -82,7 +89,7 @@ async def _place(shop: Shop, item: Item, request_id: str) -> BatchResult:
             return BatchResult(201, added.id)
         patch = read(item.content, ProductPatch)
         changed = await shop.change("changed", holders[sku], lambda now: apply_patch(now, patch, shop.clock(), sku))
-    except (Unavailable, DeadlineExceeded):
+    except Unavailable:
         raise
     except ShopError as error:
         return BatchResult(status_of(type(error)), problem=document(error, request_id))

@@ -28,11 +28,11 @@ class Shortage(msgspec.Struct, frozen=True):
 
 
 class UnknownSku(InvalidRequest):
-    """No product has this SKU."""
+    """The shop has no such SKU for sale."""
 
 
 class InsufficientStock(Conflict):
-    """There is not as much in stock as this would take."""
+    """There is not enough of this in stock."""
 
 
 class StockLimit(Conflict):

@@ -6,6 +6,9 @@ from shopkit.server import serve
 from shopkit.settings import Arguments, read
 from users.settings import Settings
 
+# The roles that come and go.
+GRANTABLE = ("staff",)
+
 
 def application() -> object:
     """What the server runs in its worker."""
@@ -36,14 +39,12 @@ def main() -> None:
 
 def arguments() -> Arguments:
     """The commands and their arguments."""
-    # Known to `users.account`, which serving does not load before its worker does.
-    roles = ("staff",)
     parser = Arguments.of("users", "Serves accounts, sign-in and tokens, unless a command is given.", Settings)
     commands = parser.add_subparsers(dest="command", title="commands")
     for name, help_text in (("grant", "give a role to an account"), ("revoke", "take a role away")):
         command = commands.add_parser(name, help=help_text)
         command.add_argument("email", metavar="EMAIL")
-        command.add_argument("role", metavar="ROLE", choices=roles, help=" or ".join(roles))
+        command.add_argument("role", metavar="ROLE", choices=GRANTABLE, help=" or ".join(GRANTABLE))
     keys = commands.add_parser("rotate-keys", help="make a new signing key")
     keys.add_argument("--now", action="store_true", help="end all tokens signed before at once")
     return parser

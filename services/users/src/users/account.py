@@ -17,7 +17,6 @@ NAME_LONGEST = 200
 
 # Every account is a customer's for good; the other roles come and go.
 CUSTOMER = "customer"
-GRANTABLE = ("staff",)
 
 
 class EmailTaken(Conflict):

@@ -94,6 +94,8 @@ class Keyring:
             except Unavailable:
                 if not self._keys:
                     raise
+                # Those at hand serve on; the store is asked again only after a while, as each question takes long.
+                self._loaded = self._clock()
         return self._keys
 
     async def _load(self) -> None:

@@ -57,10 +57,7 @@ class SqliteUserStore:
         return find_replay(self._database, replay_id, self._clock())
 
     async def add(self, user: User, replay: Replay | None = None) -> None:
-        moment = to_milliseconds(self._clock())
-
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM replays WHERE expires_at <= ?", (moment,))
             row = (user.id, user.email_key, user.version, msgspec.json.encode(user))
             try:
                 connection.execute("INSERT INTO users VALUES (?, ?, ?, ?)", row)

@@ -1,0 +1,108 @@
+"""The log: one line an event, which a machine or a person can read, whatever is in it."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shopkit.logs import start_logging
+
+
+@pytest.fixture(autouse=True)
+def loggers() -> Iterator[None]:
+    yield
+    for name in ("tinyservice", "shopkit", "_granian"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.split("\n")[:-1]]
+
+
+def test_a_line_tells_when_how_grave_who_and_what(capsys: pytest.CaptureFixture[str]) -> None:
+    start_logging("tinyservice", "1.2.3", "info", "json").warning("low on %s", "disk", extra={"free_mb": 12})
+    (line,) = lines(capsys)
+    told = datetime.fromisoformat(line.pop("time"))
+    assert abs((datetime.now(UTC) - told).total_seconds()) < 60
+    assert line == {
+        "level": "warning",
+        "service": "tinyservice",
+        "version": "1.2.3",
+        "message": "low on disk",
+        "free_mb": 12,
+    }
+
+
+def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    log = start_logging("tinyservice", "1", "info", "json")
+    try:
+        raise ValueError("first\nsecond")
+    except ValueError:
+        log.exception("failed")
+    (line,) = lines(capsys)
+    assert line["level"] == "error"
+    assert line["exception"].startswith("Traceback")
+    assert line["exception"].endswith("ValueError: first\nsecond")
+
+
+def test_whatever_is_told_stays_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    log = start_logging("tinyservice", "1", "info", "json")
+    log.info('quotes " and \n newlines \x00', extra={"thing": object, "many": {1: (2, {3})}, "text": "\u2028é"})
+    (line,) = lines(capsys)
+    assert line["message"] == 'quotes " and \n newlines \x00'
+    assert line["thing"] == str(object)
+    assert line["text"] == "\u2028é"
+
+
+@pytest.mark.parametrize(("level", "told"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_what_is_less_grave_than_asked_for_is_not_told(
+    capsys: pytest.CaptureFixture[str], level: str, told: int
+) -> None:
+    log = start_logging("tinyservice", "1", level, "json")
+    for each in (log.debug, log.info, log.warning, log.error):
+        each("event")
+    assert len(lines(capsys)) == told
+
+
+def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    log = start_logging("tinyservice", "1", "info", "text")
+    log.info("ready", extra={"port": 3000})
+    try:
+        raise ValueError("why")
+    except ValueError:
+        log.exception("failed")
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.split(" ", 1)[1].split() == ["INFO", "ready", "port=3000"]
+    assert rest[-1] == "ValueError: why"
+
+
+@pytest.mark.parametrize("name", ["shopkit.tokens", "_granian"])
+def test_what_the_machinery_warns_of_is_told_in_the_same_way(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    start_logging("tinyservice", "1.2.3", "info", "json")
+    logging.getLogger(name).warning("keys not refreshed", extra={"reason": "away"})
+    logging.getLogger(name).debug("details")
+    (line,) = lines(capsys)
+    assert (line["service"], line["message"], line["reason"]) == ("tinyservice", "keys not refreshed", "away")
+
+
+def test_starting_twice_tells_nothing_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    start_logging("tinyservice", "1", "info", "json")
+    start_logging("tinyservice", "1", "info", "json").info("event")
+    assert len(lines(capsys)) == 1
+
+
+def test_a_log_that_nobody_reads_any_more_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed:
+        def write(self, _: str) -> None:
+            raise BrokenPipeError
+
+        flush = write
+
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    monkeypatch.setattr(sys, "stdout", Closed())
+    start_logging("tinyservice", "1", "info", "json").info("event")

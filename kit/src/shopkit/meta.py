@@ -1,12 +1,12 @@
 """The routes that every service has: itself, health, readiness, metrics, its contract and a page to read it on."""
 
 from collections.abc import Callable
-from importlib.resources import files
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.params import SkipValidation
@@ -16,6 +16,7 @@ from litestar.types import ControllerRouterHandler, PathType
 from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from shopkit.errors import NotFound
 from shopkit.metrics import Metrics
 from shopkit.requests import JSON, ShopRequest
 
@@ -87,15 +88,22 @@ async def show_contract(meta: Known) -> Response[Any]:
     return Response(meta.contract, media_type=JSON)
 
 
-def leave_slash(request: ShopRequest) -> Redirect | None:
+def no_slash(request: Request[Any, Any, Any]) -> Redirect | None:
     """The page's links are relative, and from /docs/ they would lead nowhere."""
-    return Redirect("../docs") if request.scope["path"].endswith("/docs/") else None
+    return Redirect("../docs") if request.scope["raw_path"].endswith(b"/docs/") else None
+
+
+def not_there(_: Request[Any, Any, Any], failure: Exception) -> Response[Any]:
+    """Names of files that no file system takes: too long, or with a NUL."""
+    raise NotFound from failure
 
 
 def handlers() -> list[ControllerRouterHandler]:
     """All of them; the page's script and style come from the package swagger-ui-py."""
-    folders: list[PathType] = [Path(__file__).parent / "docs", Path(str(files("swagger_ui"))) / "static"]
+    # Found without importing it, which would take longer than all the rest.
+    viewer = distribution("swagger-ui-py").locate_file("swagger_ui/static")
+    folders: list[PathType] = [Path(__file__).parent / "docs", Path(str(viewer))]
     page = create_static_files_router(
-        "/docs", folders, html_mode=True, include_in_schema=False, before_request=leave_slash
+        "/docs", folders, html_mode=True, include_in_schema=False, before_request=no_slash
     )
     return [show_service, show_health, show_readiness, show_metrics, show_contract, page]

@@ -45,7 +45,9 @@ def test_every_kind_has_a_status_of_its_own() -> None:
 
 
 def test_facts_become_members_and_a_faultless_problem_has_no_errors() -> None:
-    told = msgspec.json.decode(problems.encode(LineLimitReached("Too long.", limit=100, skus=("A", "B")), "r-1"))
+    told = msgspec.json.decode(
+        msgspec.json.encode(problems.document(LineLimitReached("Too long.", limit=100, skus=("A", "B")), "r-1"))
+    )
     assert told == {
         "type": "https://trolley.example/problems/line_limit_reached",
         "title": "A line is too long.",
@@ -59,7 +61,7 @@ def test_facts_become_members_and_a_faultless_problem_has_no_errors() -> None:
 
 
 def test_faults_are_told_with_their_place() -> None:
-    told = msgspec.json.decode(problems.encode(InvalidRequest.at("#/name", "Too short."), "r-1"))
+    told = msgspec.json.decode(msgspec.json.encode(problems.document(InvalidRequest.at("#/name", "Too short."), "r-1")))
     assert (told["status"], told["errors"]) == (422, [{"pointer": "#/name", "detail": "Too short."}])
 
 

@@ -11,6 +11,7 @@ import re
 from time import perf_counter
 from typing import Any, cast
 
+import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Send
 
@@ -98,7 +99,7 @@ class _Exchange:
         """Answers with a problem, unless an answer has begun."""
         if self.status != 499:
             return
-        body = problems.encode(error, self._request_id)
+        body = msgspec.json.encode(problems.document(error, self._request_id))
         lines = {"content-type": problems.MEDIA_TYPE, "content-length": str(len(body)), **problems.headers_of(error)}
         raw = [(name.lower().encode(), value.encode()) for name, value in lines.items()]
         status = problems.status_of(type(error))

@@ -88,14 +88,12 @@ async def show_contract(meta: Known) -> Response[Any]:
     return Response(meta.contract, media_type=JSON)
 
 
-def no_slash(request: Request[Any, Any, Any]) -> Redirect | None:
-    """The page's links are relative, and from /docs/ they would lead nowhere."""
-    return Redirect("../docs") if request.scope["raw_path"].endswith(b"/docs/") else None
-
-
-def not_there(_: Request[Any, Any, Any], failure: Exception) -> Response[Any]:
-    """Names of files that no file system takes: too long, or with a NUL."""
-    raise NotFound from failure
+def tidy(request: Request[Any, Any, Any]) -> Redirect | None:
+    """No names that no file system takes; and no slash at the end, behind which the page's links would lead nowhere."""
+    path: bytes = request.scope["raw_path"]
+    if b"%00" in path or len(path) > 200:
+        raise NotFound
+    return Redirect("../docs") if path.endswith(b"/docs/") else None
 
 
 def handlers() -> list[ControllerRouterHandler]:
@@ -103,7 +101,5 @@ def handlers() -> list[ControllerRouterHandler]:
     # Found without importing it, which would take longer than all the rest.
     viewer = distribution("swagger-ui-py").locate_file("swagger_ui/static")
     folders: list[PathType] = [Path(__file__).parent / "docs", Path(str(viewer))]
-    page = create_static_files_router(
-        "/docs", folders, html_mode=True, include_in_schema=False, before_request=no_slash
-    )
+    page = create_static_files_router("/docs", folders, html_mode=True, include_in_schema=False, before_request=tidy)
     return [show_service, show_health, show_readiness, show_metrics, show_contract, page]

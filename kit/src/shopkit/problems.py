@@ -68,11 +68,6 @@ def headers_of(error: ShopError) -> dict[str, str]:
     return headers
 
 
-def encode(error: ShopError, request_id: str) -> bytes:
-    """The problem document as JSON."""
-    return msgspec.json.encode(document(error, request_id))
-
-
 def translate(failure: Exception) -> ShopError:
     """Any exception as a situation. What we do not know is `internal`, and tells the caller nothing."""
     match failure:

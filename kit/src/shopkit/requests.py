@@ -66,11 +66,6 @@ class ShopRequest(Request[Any, Any, Any]):
         return decode(await self.body(), field.annotation if field else Any)
 
     @property
-    def id(self) -> str:
-        """The request id, as in X-Request-ID."""
-        return str(self.scope["state"]["request_id"])
-
-    @property
     def caller_or_none(self) -> Caller | None:
         """The caller that the route's guard found."""
         caller: Caller | None = self.scope["state"].get("caller")

@@ -239,6 +239,14 @@ def test_an_undone_removal_finds_its_old_place_and_price() -> None:
     assert back.lines[0].added_price.amount == 100
 
 
+def test_undo_never_mixes_currencies() -> None:
+    shop: dict[str, Facts | None] = {"A": facts(), "U": facts(currency="USD")}
+    emptied = edit(cart_with(shop, A=1), [Edit("A", quantity=0)], shop, MOMENT)
+    other = edit(emptied, [Edit("U", delta=1)], shop, MOMENT)
+    with pytest.raises(CurrencyMismatch):
+        undo(other, emptied.version, shop, MOMENT)
+
+
 def test_undo_never_makes_a_101st_line() -> None:
     shop: dict[str, Facts | None] = {f"S{number}": facts() for number in range(LINES_MAX + 1)}
     full = cart_with(shop, **{f"S{number}": 1 for number in range(LINES_MAX)})

@@ -137,6 +137,26 @@ async def test_the_101st_line_is_refused(client: httpx.AsyncClient, products: Pr
     assert (await guest.add("L99")).json()["item_count"] == 101
 
 
+async def test_a_first_cart_of_101_products_is_refused_for_its_lines(
+    client: httpx.AsyncClient, products: Products
+) -> None:
+    for number in range(101):
+        products.sell(f"L{number}")
+    lines = [{"sku": f"L{number}", "quantity": 1} for number in range(101)]
+    answer = await client.post("/carts", json={"lines": lines})
+    assert (answer.status_code, answer.json()["code"]) == (409, "line_limit")
+
+
+async def test_a_signed_in_user_without_a_cart_of_their_own_uses_the_tokens(
+    client: httpx.AsyncClient, people: People
+) -> None:
+    guest = await new_guest(client, ("A", 1))
+    both = guest.headers | people.bearer("user")
+    assert (await client.get("/carts/current", headers=both)).json()["id"] == guest.id
+    added = await client.post("/carts", json={"sku": "A", "quantity": 1}, headers=both)
+    assert (added.status_code, added.json()["id"], quantities(added.json())) == (200, guest.id, {"A": 2})
+
+
 async def test_if_none_match_answers_304_until_something_is_new(client: httpx.AsyncClient, products: Products) -> None:
     guest = await new_guest(client, ("A", 1))
     first = await guest.get()

@@ -30,6 +30,27 @@ async def test_a_repeated_key_replays_the_first_answer(client: httpx.AsyncClient
     assert (replayed.content, quantities((await guest.get()).json())) == (first.content, {"A": 3, "B": 1})
 
 
+async def test_a_key_counts_though_its_request_changed_nothing(client: httpx.AsyncClient, people: People) -> None:
+    bearer = people.bearer("user")
+    await client.post("/carts", json={"sku": "A", "quantity": 1}, headers=bearer)
+    keyed = bearer | {"Idempotency-Key": "k"}
+    first = await client.post("/carts", json={}, headers=keyed)
+    await client.post("/carts", json={"sku": "A", "quantity": 1}, headers=bearer)
+    again = await client.post("/carts", json={}, headers=keyed)
+    assert (again.content, again.headers["Idempotency-Replayed"]) == (first.content, "true")
+    other = await client.post("/carts", json={"sku": "A", "quantity": 1}, headers=keyed)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_a_merge_makes_nobody_elses_keys_forgotten(store_url: str, settings: Settings, people: People) -> None:
+    async with client_of(create_app(replace(settings, store_url=store_url))) as client:
+        guest, other = await new_guest(client), await new_guest(client, ("B", 1))
+        await guest.add("A", 1, headers={"Idempotency-Key": "k"})
+        await client.post("/carts/merge", json={}, headers=people.bearer("user") | other.headers)
+        await guest.add("A", 1, headers={"Idempotency-Key": "k"})
+        assert quantities((await guest.get()).json()) == {"A": 1}
+
+
 async def test_a_key_is_for_one_request_of_one_caller(client: httpx.AsyncClient, people: People) -> None:
     guest, other = await new_guest(client), await new_guest(client)
     key = {"Idempotency-Key": "k"}
@@ -115,6 +136,7 @@ async def test_with_products_down_what_was_seen_can_be_read_and_added(
     assert (unknown.status_code, unknown.json()["code"]) == (503, "catalogue_unavailable")
     assert int(unknown.headers["Retry-After"]) >= 1
     assert (await guest.set("A", 0)).status_code == 200
+    assert (await guest.call("DELETE", "/lines/B")).status_code == 200
 
 
 async def test_a_replica_that_never_saw_the_catalogue_reads_carts_from_their_record(

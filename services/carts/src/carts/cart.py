@@ -159,7 +159,7 @@ def edit(cart: Cart, edits: Sequence[Edit], catalogue: Catalogue, moment: dateti
             # Removed and added again by the same request: still the line it was, at its place and price.
             after = replace(was, wanted=after.wanted)
         if after is not None:
-            _require_currency(after, lines.values())
+            require_currency(after, lines.values())
             lines[wish.sku] = after
     if len(lines) > max(LINES_MAX, len(cart.lines)):
         raise LineLimit
@@ -191,7 +191,8 @@ def _edited(line: Line | None, wish: Edit, catalogue: Catalogue, position: int) 
     return Line(wish.sku, position, quantity, facts.price, facts)
 
 
-def _require_currency(line: Line, others: Iterable[Line]) -> None:
+def require_currency(line: Line, others: Iterable[Line]) -> None:
+    """CurrencyMismatch unless the others are in the line's currency."""
     currency = line.added_price.currency
     other = next((other.added_price.currency for other in others if other.added_price.currency != currency), None)
     if other is not None:

@@ -83,8 +83,11 @@ async def change_once(
     after = rule(cart, told.facts)
     priced = price(after, told.facts, stale=told.stale)
     answer = request.answer(cart_out(priced), tag=priced.tag)
+    replay = remember(answer)
     if after is not cart:
-        await shop.store.save(after, remember(answer))
+        await shop.store.save(after, replay)
+    elif replay is not None:
+        await shop.store.keep_replay(replay)
     return answer
 
 

@@ -198,7 +198,7 @@ async def show_history(
     opt=KEYED | TAGGED,
     status_code=200,
     summary="Take back a change",
-    responses=raises(CartNotFound, CartBusy, CannotUndo, rules.LineLimit, *REPEATED),
+    responses=raises(CartNotFound, CartBusy, CannotUndo, rules.LineLimit, rules.CurrencyMismatch, *REPEATED),
 )
 async def undo_change(
     request: ShopRequest, cart_id: FromPath[str], data: JSONBody[UndoIn], shop: Carts, cart_token: Token = None

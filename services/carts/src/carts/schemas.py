@@ -32,7 +32,7 @@ class CartIn(msgspec.Struct, forbid_unknown_fields=True):
 
     sku: Sku | UnsetType = UNSET
     quantity: Quantity | UnsetType = UNSET
-    lines: Annotated[list[LineIn], Meta(max_length=100)] | UnsetType = UNSET
+    lines: Annotated[list[LineIn], Meta(max_length=1000)] | UnsetType = UNSET
 
     def edits(self) -> list[Edit]:
         """The wishes; InvalidRequest where the two forms are mixed or half of one is missing."""

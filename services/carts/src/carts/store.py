@@ -45,6 +45,10 @@ class CartStore(Store, Protocol):
         """
         ...
 
+    async def keep_replay(self, replay: Replay) -> None:
+        """Keeps the answer to a request that changed nothing."""
+        ...
+
     async def find_replay(self, replay_id: str) -> Replay | None:
         """The kept answer of that id."""
         ...

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from carts.cart import LINES_MAX, Cart, Catalogue, Change, Line, LineLimit, changed
+from carts.cart import LINES_MAX, Cart, Catalogue, Change, Line, LineLimit, changed, require_currency
 from shopkit.errors import Conflict
 
 MERGE_UNDO_LIFE = timedelta(hours=24)
@@ -32,6 +32,8 @@ def undo(cart: Cart, version: int, catalogue: Catalogue, moment: datetime) -> Ca
             lines[change.sku] = restored
     if len(lines) > max(LINES_MAX, len(cart.lines)):
         raise LineLimit
+    for line in lines.values():
+        require_currency(line, lines.values())
     return changed(cart, lines.values(), "undone", catalogue, moment)
 
 

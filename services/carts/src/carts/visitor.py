@@ -21,9 +21,10 @@ class Visitor(NamedTuple):
 
     async def find_current(self, shop: Shop) -> Cart | None:
         """Their open cart: the user's own, else the one the token opens."""
-        if self.user_id is not None:
-            return await shop.store.find_of_owner(self.user_id)
-        return await shop.store.find_of_token(self.token_hash) if self.token_hash else None
+        own = await shop.store.find_of_owner(self.user_id) if self.user_id else None
+        if own is None and self.token_hash is not None:
+            return await shop.store.find_of_token(self.token_hash)
+        return own
 
     async def get(self, shop: Shop, cart_id: str) -> Cart:
         """The cart of that id, open or closed; CartNotFound unless it opens for them."""

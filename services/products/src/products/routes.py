@@ -152,7 +152,7 @@ async def place_batch(request: ShopRequest, data: JSONBody[BatchIn], shop: Produ
     """An item with a known SKU changes that product as PATCH would, any other is added; each has its own result."""
 
     async def work(remember: Remember) -> Response[BatchOut]:
-        answer = request.answer(BatchOut(await place_all(shop, data.items, request.id)))
+        answer = request.answer(BatchOut(await place_all(shop, data.items, str(request.scope["state"]["request_id"]))))
         replay = remember(answer)
         if replay is not None:
             await shop.store.keep_replay(replay)

@@ -1,7 +1,9 @@
 """Signing in, staying signed in, signing out."""
 
+import asyncio
 from datetime import timedelta
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from shopkit.errors import Unauthenticated, Unavailable
 from shopkit.values import Clock
@@ -23,6 +25,8 @@ from users.session import (
 from users.settings import Settings
 from users.signing import Keyring
 from users.store import UserStore
+
+AT_ONCE = 4
 
 
 class SignedIn(NamedTuple):
@@ -52,6 +56,8 @@ class SignIn:
         self._counts = counts
         self._clock = clock
         self._lifetime = timedelta(days=settings.session_days)
+        # Those under way for an account hold places; so few at once that right passwords alone never run out of them.
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def login(self, email: str, password: str, device: Device) -> SignedIn:
         """Opens a session. InvalidCredentials, RateLimited after too many of those."""
@@ -75,17 +81,19 @@ class SignIn:
         A place is taken in the limits before looking, so that no number of guesses at the same time slips through, and
         given back unless the guess was wrong.
         """
+        turns = self._turns.setdefault(email_key, asyncio.Semaphore(AT_ONCE))
         with counted(self._counts.sign_ins):
-            places = sign_in_buckets(self._settings, email_key, address)
-            await self._store.take(places, self._clock())
-            try:
-                right = await self._passwords.verify(user.password_hash if user else None, password)
-            except Unavailable:
+            async with turns:
+                places = sign_in_buckets(self._settings, email_key, address)
+                await self._store.take(places, self._clock())
+                try:
+                    right = await self._passwords.verify(user.password_hash if user else None, password)
+                except Unavailable:
+                    await self._store.give_back(places)
+                    raise
+                if user is None or not right:
+                    raise InvalidCredentials
                 await self._store.give_back(places)
-                raise
-            if user is None or not right:
-                raise InvalidCredentials
-            await self._store.give_back(places)
             return user
 
     async def refresh(self, text: str) -> SignedIn:

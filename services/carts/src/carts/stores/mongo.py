@@ -62,6 +62,11 @@ class MongoCartStore:
 
         await self._mongo.transaction("merge", work)
 
+    async def keep_replay(self, replay: Replay) -> None:
+        async def nothing(_: Database, __: Session | None) -> None: ...
+
+        await self._mongo.change("keep_replay", replay, nothing)
+
     async def find_replay(self, replay_id: str) -> Replay | None:
         return await self._mongo.find_replay(replay_id, self._clock())
 

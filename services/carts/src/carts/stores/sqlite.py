@@ -76,6 +76,9 @@ class SqliteCartStore:
 
         await self._database.write("merge", work)
 
+    async def keep_replay(self, replay: Replay) -> None:
+        await self._database.write("keep_replay", lambda connection: keep_replay(connection, replay))
+
     async def find_replay(self, replay_id: str) -> Replay | None:
         return find_replay(self._database, replay_id, self._clock())
 

@@ -108,7 +108,7 @@ def test_carts_live_on_while_products_and_users_are_killed(shop: Shop) -> None:
     mine = shop.carts.post("/carts", json={"sku": tea, "quantity": 1}, headers=bearer(user)).json()
     for name in ("products", "users"):
         shop.processes[name].kill()
-    # What was asked a tenth of a second ago still counts as fresh.
+    # A call that products was answering when it was killed may still come back.
     cart = until(
         lambda: shop.carts.get("/carts/current", headers=bearer(user)), lambda answer: bool(answer.json()["stale"])
     )

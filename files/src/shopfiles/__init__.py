@@ -1,0 +1,1 @@
+"""Catalogue files: reading, writing and importing them."""

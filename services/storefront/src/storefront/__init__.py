@@ -1,0 +1,1 @@
+"""The shop's pages, for shoppers and for staff."""

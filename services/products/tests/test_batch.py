@@ -1,12 +1,16 @@
 """Batches: every item on its own, in the order given."""
 
+import asyncio
 from typing import Any
 
 import httpx
 
+from products.app import create_app
 from products.batch import Item, lanes, skus_of
+from shopdev.clients import client_of
+from shopdev.people import People
 
-from .conftest import body, product, variant
+from .conftest import Watch, body, product, settings, variant
 
 PRICE = {"amount": 500, "currency": "EUR"}
 
@@ -129,6 +133,80 @@ async def test_a_batch_may_be_larger_than_other_bodies_but_not_without_end(clien
     assert (large.status_code, large.json()["code"]) == (413, "too_large")
 
 
+async def test_what_changes_nothing_writes_nothing(shop: httpx.AsyncClient, watch: Watch) -> None:
+    items = [body(f"S{n}", f"Shirt {n}", tags=["a"], stock=n) for n in range(60)]
+    first = await placed(shop, *items)
+    before = (await shop.get("/products?limit=100")).json()["items"]
+    watch.advance(hours=1)
+    again = await placed(shop, *items)
+    assert [(result["status"], result["id"]) for result in again] == [(200, result["id"]) for result in first]
+    assert (await shop.get("/products?limit=100")).json()["items"] == before
+    dearer = await placed(shop, *(item | {"price": PRICE} for item in items))
+    assert {result["status"] for result in dearer} == {200}
+    after = (await shop.get("/products?limit=100")).json()["items"]
+    assert {(item["version"], item["price_from"]["amount"]) for item in after} == {(2, 500)}
+
+
+async def test_products_of_one_name_get_slugs_of_their_own(shop: httpx.AsyncClient) -> None:
+    results = await placed(shop, *(body(f"S{n}", "Shirt") for n in range(60)), body("X", slug="shirt"))
+    assert [result["status"] for result in results] == [201] * 60 + [409]
+    assert results[60]["problem"]["code"] == "slug_taken"
+    items = (await shop.get("/products?limit=100")).json()["items"]
+    slugs = {item["slug"] for item in items}
+    assert {"shirt", "shirt-2", "shirt-3"} < slugs
+    assert len(slugs) == 60
+
+
+async def test_many_items_of_one_product_follow_each_other(shop: httpx.AsyncClient) -> None:
+    changes = [{"sku": "A", "stock": n} for n in range(60)]
+    others = [body(f"S{n}", f"Shirt {n}") for n in range(60)]
+    mixed = [item for pair in zip(changes, others, strict=True) for item in pair]
+    results = await placed(shop, body("A", stock=100), *mixed)
+    assert [result["status"] for result in results] == [201] + [200, 201] * 60
+    found = (await shop.get("/products?sku=A")).json()["items"][0]
+    assert (found["variants"][0]["stock"], found["version"]) == (59, 61)
+
+
+async def test_racing_batches_with_the_same_skus_make_each_product_once(
+    shop: httpx.AsyncClient, store_url: str, people: People
+) -> None:
+    async with client_of(create_app(settings(store_url, people))) as replica:
+        replica.headers.update(shop.headers)
+        items = [body(f"S{n}", f"Shirt {n}") for n in range(120)]
+        orders = [items, items[::-1], items[60:] + items[:60], items]
+        clients = [shop, replica, shop, replica]
+        answers = await asyncio.gather(*(placed(c, *order) for c, order in zip(clients, orders, strict=True)))
+    ids = dict[str, set[str]]()
+    made = 0
+    for order, results in zip(orders, answers, strict=True):
+        assert len(results) == 120
+        for item, result in zip(order, results, strict=True):
+            made += result["status"] == 201
+            if result["status"] == 409:
+                assert result["problem"]["code"] == "sku_taken"
+            else:
+                ids.setdefault(item["sku"], set()).add(result["id"])
+    assert made == 120
+    assert (await shop.get("/products")).json()["total"] == 120
+    for n in range(0, 120, 60):
+        named = (await shop.get("/products", params={"sku": [f"S{n + k}" for k in range(60)]})).json()["items"]
+        assert [ids[item["variants"][0]["sku"]] for item in named] == [{item["id"]} for item in named]
+
+
+async def test_a_batch_and_buyers_of_the_same_products_lose_nothing_to_each_other(shop: httpx.AsyncClient) -> None:
+    items = [body(f"S{n}", f"Shirt {n}", stock=100) for n in range(60)]
+    await placed(shop, *items)
+    dearer = [{"sku": item["sku"], "price": PRICE} for item in items]
+    # Two of each batch: the second changes nothing, or what the first was too late for.
+    batches = [placed(shop, *dearer), placed(shop, *dearer[::-1])]
+    taken = [{"changes": [{"sku": f"S{n % 60}", "delta": -1}]} for n in range(180)]
+    *answers, first, second = await asyncio.gather(*(shop.post("/stock", json=t) for t in taken), *batches)
+    assert {answer.status_code for answer in answers} == {200}
+    assert {result["status"] for result in first + second} == {200}
+    found = (await shop.get("/products?limit=100")).json()["items"]
+    assert {(p["price_from"]["amount"], p["variants"][0]["stock"], p["version"]) for p in found} == {(500, 97, 5)}
+
+
 def test_skus_are_read_from_whatever_an_item_is() -> None:
     assert skus_of({"sku": "A", "variants": [{"sku": "B"}, {"sku": 5}, 7, {}]}) == ["A", "B"]
     for nothing in (None, 5, [], "A", {}, {"sku": ["A"]}, {"variants": {"sku": "A"}}):
@@ -138,6 +216,6 @@ def test_skus_are_read_from_whatever_an_item_is() -> None:
 def test_items_that_touch_the_same_follow_each_other_and_others_do_not() -> None:
     known = [product("Known", variant("K1"), variant("K2"))]
     named = [["A"], ["K1"], ["B"], [], ["K2"], ["A", "C"], ["D", "B"], ["C"], []]
-    items = [Item(number, {}, skus) for number, skus in enumerate(named)]
+    items = [Item(number, {"variants": [{"sku": sku} for sku in skus]}) for number, skus in enumerate(named)]
     found = [[item.number for item in lane] for lane in lanes(items, known)]
     assert sorted(found) == [[0, 5, 7], [1, 4], [2, 6], [3], [8]]

@@ -308,7 +308,7 @@ async def test_what_was_kept_is_there_after_opening_again(store_url: str, watch:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_store_that_cannot_be_reached_says_so(url: str, watch: Watch) -> None:
     down = open_store(url, Metrics("products", "test"), watch)
-    for asked in (down.find("x"), down.add(product(), None), down.page(Query())):
+    for asked in (down.find("x"), down.add(product(), None), down.keep_all([product()]), down.page(Query())):
         with pytest.raises(Unavailable):
             await asked
     with pytest.raises(Unavailable):

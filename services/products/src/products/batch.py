@@ -1,52 +1,49 @@
-"""Many products in one call: each item is read, placed and answered on its own."""
+"""Many products in one call: each is read, placed and answered on its own; what can be is found and kept together.
+
+The items are worked through in the order given, some at a time. Of those, the ones that touch the same product follow
+each other, so a later one changes what an earlier one added.
+"""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from products.changing import Shop
+from products.changing import ATTEMPTS, ProductBusy, Shop, new_products
 from products.patching import apply_patch
-from products.product import Product
+from products.product import Product, SlugTaken
 from products.schemas import BatchResult, ProductIn, ProductPatch, read
-from shopkit.errors import ShopError, Unavailable
+from shopkit.errors import RecordChanged, ShopError
 from shopkit.problems import document, status_of
 
-# So many writes wait together; the stores commit them together.
-AT_ONCE = 32
+# So many are found and kept together: enough that the store is asked seldom, few enough that others get their turn.
+AT_ONCE = 50
 
 
-class Item(NamedTuple):
-    """One item of the batch and the SKUs it names."""
+class Item:
+    """One item of a batch, what it names, and how far it has come."""
 
-    number: int
-    content: Any
-    skus: list[str]
+    def __init__(self, number: int, content: Any) -> None:
+        self.number = number
+        self.content = content
+        self.skus = skus_of(content)
+        self.result: BatchResult | None = None
+        self.kind = "added"
+        self.races_lost = 0
+        # The product it adds; behind it the same with other slugs, for when that one's is taken.
+        self.new: list[Product] = []
 
 
 async def place_all(shop: Shop, contents: Sequence[Any], request_id: str) -> list[BatchResult]:
     """Adds each item, or changes the product that has its SKU already; a result for each, in the order given.
 
-    Items that touch the same product follow each other, so a later one changes what an earlier one added.
+    Its own faults are an item's result; a store that is down ends the whole batch with Unavailable.
     """
-    items = [Item(number, content, skus_of(content)) for number, content in enumerate(contents)]
-    known = await shop.store.find_by_skus([sku for item in items for sku in item.skus])
-    results: dict[int, BatchResult] = {}
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def follow(lane: list[Item]) -> None:
-        for item in lane:
-            async with places:
-                results[item.number] = await _place(shop, item, request_id)
-
-    lanes_under_way = [asyncio.create_task(follow(lane)) for lane in lanes(items, known)]
-    try:
-        await asyncio.gather(*lanes_under_way)
-    finally:
-        # Where one ends the whole batch, none goes on behind its answer.
-        for lane in lanes_under_way:
-            lane.cancel()
-        await asyncio.gather(*lanes_under_way, return_exceptions=True)
-    return [results[item.number] for item in items]
+    results: list[BatchResult] = []
+    for start in range(0, len(contents), AT_ONCE):
+        items = [Item(number, content) for number, content in enumerate(contents[start : start + AT_ONCE])]
+        await _place(shop, items, request_id)
+        results += [item.result for item in items if item.result is not None]
+    return results
 
 
 def skus_of(content: Any) -> list[str]:
@@ -78,19 +75,76 @@ def lanes(items: Sequence[Item], known: Sequence[Product]) -> list[list[Item]]:
     return list(found.values())
 
 
-async def _place(shop: Shop, item: Item, request_id: str) -> BatchResult:
-    """Its own faults are an item's result; a store that is down ends the whole batch."""
-    try:
-        present = await shop.store.find_by_skus(item.skus)
-        holders = {variant.sku: product.id for product in present for variant in product.variants}
-        sku = next((sku for sku in item.skus if sku in holders), None)
-        if sku is None:
-            added = await shop.add(read(item.content, ProductIn).draft(), lambda _: None)
-            return BatchResult(201, added.id)
-        patch = read(item.content, ProductPatch)
-        changed = await shop.change("changed", holders[sku], lambda now: apply_patch(now, patch, shop.clock(), sku))
-    except Unavailable:
-        raise
-    except ShopError as error:
-        return BatchResult(status_of(type(error)), problem=document(error, request_id))
-    return BatchResult(200, changed.id)
+async def _place(shop: Shop, items: Sequence[Item], request_id: str) -> None:
+    """In rounds, each with the first item of every lane that has no result yet."""
+    known = await _known(shop, items)
+    waiting = lanes(items, known)
+    while waiting:
+        first = [lane[0] for lane in waiting]
+        await _round(shop, first, known, request_id)
+        waiting = [rest for lane in waiting if (rest := lane[1:] if lane[0].result else lane)]
+        if waiting:
+            known = await _known(shop, [lane[0] for lane in waiting])
+
+
+async def _known(shop: Shop, items: Sequence[Item]) -> list[Product]:
+    skus = [sku for item in items for sku in item.skus]
+    return await shop.store.find_by_skus(skus) if skus else []
+
+
+async def _round(shop: Shop, items: Sequence[Item], known: Sequence[Product], request_id: str) -> None:
+    """One attempt at each of `items`, no two of which touch the same product."""
+    holders = {variant.sku: product for product in known for variant in product.variants}
+    changed: list[tuple[Item, Product]] = []
+    for item in items:
+        try:
+            present, product = _planned(shop, item, holders)
+        except ShopError as error:
+            _refuse(shop, item, error, request_id)
+        else:
+            if product is present:
+                _accept(shop, item, product)
+            else:
+                changed.append((item, product))
+        # Others get their turn: a long text takes milliseconds.
+        await asyncio.sleep(0)
+    outcomes = await shop.store.keep_all([product for _, product in changed])
+    for (item, product), refusal in zip(changed, outcomes, strict=True):
+        if refusal is None:
+            _accept(shop, item, product)
+        elif isinstance(refusal, RecordChanged):
+            await _begin_again(shop, item, request_id)
+        elif isinstance(refusal, SlugTaken) and len(item.new) > 1:
+            item.new.pop(0)
+        else:
+            _refuse(shop, item, refusal, request_id)
+
+
+def _planned(shop: Shop, item: Item, holders: Mapping[str, Product]) -> tuple[Product | None, Product]:
+    """The product as it is, if it is there, and as the item has it. ShopError if the item breaks a rule."""
+    sku = next((sku for sku in item.skus if sku in holders), None)
+    if sku is None:
+        item.kind = "added"
+        item.new = item.new or list(new_products(read(item.content, ProductIn).draft(), shop.clock()))
+        return None, item.new[0]
+    item.kind, item.new = "changed", []
+    patch = read(item.content, ProductPatch)
+    return holders[sku], apply_patch(holders[sku], patch, shop.clock(), sku)
+
+
+async def _begin_again(shop: Shop, item: Item, request_id: str) -> None:
+    item.races_lost += 1
+    if item.races_lost == ATTEMPTS:
+        _refuse(shop, item, ProductBusy(), request_id)
+    else:
+        await shop.give_way(item.races_lost)
+
+
+def _accept(shop: Shop, item: Item, product: Product) -> None:
+    shop.count(item.kind, "ok")
+    item.result = BatchResult(201 if item.kind == "added" else 200, product.id)
+
+
+def _refuse(shop: Shop, item: Item, error: ShopError, request_id: str) -> None:
+    shop.count(item.kind, error.code)
+    item.result = BatchResult(status_of(type(error)), problem=document(error, request_id))

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 from products.product import Draft, Product, SlugTaken, new_product
 from products.stock import StockChange, Stocks
@@ -43,11 +44,8 @@ class Shop:
 
     async def add(self, draft: Draft, remember: Callable[[Product], Replay | None]) -> Product:
         """Adds a product; SkuTaken, or SlugTaken if the draft brings a slug that another product has."""
-        product_id = new_id()
-        slugs = [draft.slug] if draft.slug else slug_candidates(draft.name, product_id)
         with self._counted("added"):
-            for slug in slugs:
-                product = new_product(draft, product_id, slug, self.clock())
+            for product in new_products(draft, self.clock()):
                 try:
                     await self.store.add(product, remember(product))
                 except SlugTaken as taken:
@@ -67,8 +65,7 @@ class Shop:
                 try:
                     await self.store.save(changed)
                 except RecordChanged:
-                    self._conflicts.inc()
-                    await asyncio.sleep(random.uniform(0, PAUSE_SECONDS * number))  # noqa: S311
+                    await self.give_way(number)
                 else:
                     return changed
             raise ProductBusy
@@ -85,11 +82,27 @@ class Shop:
         self._stock_changes.labels("ok").inc()
         return stocks
 
+    async def give_way(self, number: int) -> None:
+        """Before a change is begun again, after `number` times before."""
+        self._conflicts.inc()
+        await asyncio.sleep(random.uniform(0, PAUSE_SECONDS * number))  # noqa: S311
+
+    def count(self, kind: str, outcome: str) -> None:
+        """One product was changed, or was not: `outcome` is "ok" or the code of an error."""
+        self._changed.labels(kind, outcome).inc()
+
     @contextmanager
     def _counted(self, kind: str) -> Iterator[None]:
         try:
             yield
         except ShopError as error:
-            self._changed.labels(kind, error.code).inc()
+            self.count(kind, error.code)
             raise
-        self._changed.labels(kind, "ok").inc()
+        self.count(kind, "ok")
+
+
+def new_products(draft: Draft, at: datetime) -> Iterator[Product]:
+    """The product to add, and then with other slugs, to try while another product has those before."""
+    product_id = new_id()
+    for slug in [draft.slug] if draft.slug else slug_candidates(draft.name, product_id):
+        yield new_product(draft, product_id, slug, at)

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from shopkit.settings import ServiceSettings, setting
+from shopkit.settings import StoredSettings, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ServiceSettings):
+class Settings(StoredSettings):
     """Environment variables of the same names in capitals."""
 
     store_url: str = setting(

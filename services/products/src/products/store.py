@@ -5,10 +5,14 @@ from datetime import datetime
 from typing import Protocol
 
 from products.listing import Listing, Query
-from products.product import Product
+from products.product import Product, SkuTaken, SlugTaken
 from products.stock import StockChange, Stocks
+from shopkit.errors import RecordChanged
 from shopkit.idempotency import Replay
 from shopkit.watch import Store
+
+# Why a product was not kept.
+Refusal = SkuTaken | SlugTaken | RecordChanged
 
 
 class ProductStore(Store, Protocol):
@@ -44,6 +48,13 @@ class ProductStore(Store, Protocol):
 
     async def save(self, product: Product) -> None:
         """Keeps the product's next version. RecordChanged unless the one before is what is kept now; else as `add`."""
+        ...
+
+    async def keep_all(self, products: Sequence[Product]) -> list[Refusal | None]:
+        """Adds those of version 1 and saves the others, each on its own; for each None, or why it was not kept.
+
+        Not atomic as a whole: where the store fails, some may be kept. For tens of products at a time.
+        """
         ...
 
     async def change_stock(

@@ -1,18 +1,19 @@
 """Products in MongoDB."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, TEXT, ReturnDocument
-from pymongo.errors import DuplicateKeyError
+from pymongo import ASCENDING, TEXT, InsertOne, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 
 from products.listing import Listing, Query
 from products.product import STOCK_MAX, Product, SkuTaken, SlugTaken, is_id
 from products.stock import StockChange, Stocks, change_stock, total_deltas
+from products.store import Refusal
 from products.stores.mongo_listing import read_listing
-from products.stores.mongo_record import from_document, to_document
+from products.stores.mongo_record import Document, from_document, to_document
 from shopkit.errors import RecordChanged
 from shopkit.idempotency import Replay
 from shopkit.metrics import Metrics
@@ -21,6 +22,8 @@ from shopkit.values import Clock
 
 # Of transactions over the same stock all but one abort and begin again; a crowd would spend its time on that.
 STOCK_TRANSACTIONS_AT_ONCE = 4
+# Codes of a unique index that is broken, and of a text that is no number.
+DUPLICATE_KEY, CONVERSION_FAILURE = 11000, 241
 # All of a document but what only the text index reads.
 UNSEARCHED = {"words": 0}
 
@@ -75,14 +78,31 @@ class MongoProductStore:
         try:
             await self._mongo.change("add", replay, work)
         except DuplicateKeyError as error:
-            raise _taken(error) from error
+            raise _taken(error.details or {}) from error
 
     async def save(self, product: Product) -> None:
         try:
             async with self._mongo.call("save") as database:
                 await _replace(database, None, product)
         except DuplicateKeyError as error:
-            raise _taken(error) from error
+            raise _taken(error.details or {}) from error
+
+    async def keep_all(self, products: Sequence[Product]) -> list[Refusal | None]:
+        writes = []
+        for product in products:
+            writes.append(_write(product))
+            # Others get their turn: a long text takes milliseconds.
+            await asyncio.sleep(0)
+        if not writes:
+            return []
+        async with self._mongo.call("keep_all") as database:
+            try:
+                await database["products"].bulk_write(writes, ordered=False)
+            except BulkWriteError as error:
+                refusals = refusals_in(error)
+            else:
+                refusals = {}
+        return [refusals.get(index) for index in range(len(products))]
 
     async def change_stock(
         self, changes: Sequence[StockChange], at: datetime, remember: Callable[[Stocks], Replay | None] | None
@@ -151,9 +171,39 @@ async def _count(database: Database, sku: str, delta: int, at: datetime) -> Stoc
     return {variant["sku"]: variant["stock"] for variant in found["variants"] if variant["sku"] == sku}
 
 
-def _taken(error: DuplicateKeyError) -> SkuTaken | SlugTaken:
-    details = error.details or {}
-    (value,) = details.get("keyValue", {"": ""}).values()
-    if "slug" in details.get("keyPattern", {}):
+def _write(product: Product) -> InsertOne[Document] | UpdateOne:
+    """One write of many. A bulk tells how many it matched, not which; so what comes too late fails, and is told of."""
+    document = to_document(product)
+    if product.version == 1:
+        return InsertOne(document)
+    is_next = {"$eq": ["$version", product.version - 1]}
+    failure = {"$toInt": {"$concat": ["too late for ", "$_id"]}}
+    change = {"$replaceWith": {"$cond": [is_next, {"$literal": document}, failure]}}
+    # An upsert, so that what is not there at all fails too.
+    return UpdateOne({"_id": product.id}, [change], upsert=True)
+
+
+def refusals_in(error: BulkWriteError) -> dict[int, Refusal]:
+    """Why single writes of a bulk were refused, by their place in it; OperationFailure if anything else went wrong."""
+    if error.timeout:
+        raise error
+    details = error.details or {"writeErrors": [], "writeConcernErrors": []}
+    refusals: dict[int, Refusal] = {}
+    others: list[dict[str, Any]] = list(details["writeConcernErrors"])
+    for fault in details["writeErrors"]:
+        if fault["code"] == DUPLICATE_KEY:
+            refusals[fault["index"]] = _taken(fault)
+        elif fault["code"] == CONVERSION_FAILURE:
+            refusals[fault["index"]] = RecordChanged()
+        else:
+            others.append(fault)
+    if others:
+        raise OperationFailure(others[0]["errmsg"], others[0]["code"]) from error
+    return refusals
+
+
+def _taken(fault: Mapping[str, Any]) -> SkuTaken | SlugTaken:
+    (value,) = fault.get("keyValue", {"": ""}).values()
+    if "slug" in fault.get("keyPattern", {}):
         return SlugTaken(f"Another product has the slug {value}.")
     return SkuTaken(f"Another product has the SKU {value}.", sku=value)

@@ -1,5 +1,6 @@
 """Products in SQLite."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -9,6 +10,7 @@ import msgspec
 from products.listing import Listing, Query
 from products.product import Product, SkuTaken, SlugTaken
 from products.stock import StockChange, Stocks, change_stock
+from products.store import Refusal
 from products.stores.sqlite_listing import read_listing
 from products.words import name_key, words_of
 from shopkit.errors import RecordChanged
@@ -84,6 +86,15 @@ class SqliteProductStore:
             _keep_names(connection, number, product)
 
         await self._database.write("save", work)
+
+    async def keep_all(self, products: Sequence[Product]) -> list[Refusal | None]:
+        # Writes that wait together are committed together, and each is taken back alone.
+        keeping = [self.add(product, None) if product.version == 1 else self.save(product) for product in products]
+        outcomes = await asyncio.gather(*keeping, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, Refusal):
+                raise outcome
+        return [outcome if isinstance(outcome, Refusal) else None for outcome in outcomes]
 
     async def change_stock(
         self, changes: Sequence[StockChange], at: datetime, remember: Callable[[Stocks], Replay | None] | None

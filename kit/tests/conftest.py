@@ -28,7 +28,7 @@ from shopkit.metrics import Metrics
 from shopkit.problems import raises
 from shopkit.requests import KEYED, TAGGED, ShopRequest, maybe_signed_in, signed_in, staff
 from shopkit.service import Application, service
-from shopkit.settings import ServiceSettings
+from shopkit.settings import StoredSettings
 from shopkit.tokens import Verifier, keys_from
 from shopkit.values import NO_NUL
 
@@ -228,7 +228,7 @@ def make_app(package: None, shelf: Shelf, metrics: Metrics) -> Iterator[Callable
 
         return service(
             About(NAME, "1.2.3", "A tiny service.", {"things": "/things"}),
-            ServiceSettings(store_url="sqlite:///unused.db", port=3999, **{"log_level": "info", **rest}),
+            StoredSettings(store_url="sqlite:///unused.db", port=3999, **{"log_level": "info", **rest}),
             ROUTES,
             metrics=metrics,
             verifier=Verifier(keys_from(hop), ISSUER),

@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 
-from shopkit.settings import Arguments, ServiceSettings, read, setting
+from shopkit.settings import Arguments, StoredSettings, read, setting
 
 SQLITE = "sqlite:///.data/tiny.db"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TinySettings(ServiceSettings):
+class TinySettings(StoredSettings):
     store_url: str = setting("where things live", SQLITE)
     port: int = setting("port to listen on", 3999)
     issuer_url: str = setting("who signs tokens")
@@ -20,7 +20,7 @@ class TinySettings(ServiceSettings):
         return [*super().faults(), *([] if self.share <= 1 else [f"SHARE must be at most 1, not {self.share}"])]
 
 
-def told(capsys: pytest.CaptureFixture[str], cls: type[ServiceSettings], **environ: str) -> list[str]:
+def told(capsys: pytest.CaptureFixture[str], cls: type[StoredSettings], **environ: str) -> list[str]:
     """The sentences on stderr of a start that is refused."""
     with pytest.raises(SystemExit) as ended:
         read(cls, environ)
@@ -68,7 +68,7 @@ def test_faults_that_need_a_second_look_are_told_with_the_first(capsys: pytest.C
 
 
 def test_a_needed_setting_that_cannot_be_read_is_told_too(capsys: pytest.CaptureFixture[str]) -> None:
-    (sentence,) = told(capsys, ServiceSettings, STORE_URL=SQLITE, PORT="many")
+    (sentence,) = told(capsys, StoredSettings, STORE_URL=SQLITE, PORT="many")
     assert sentence.startswith("PORT: ")
 
 

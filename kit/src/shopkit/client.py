@@ -3,13 +3,17 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import aiohttp
+import msgspec
 
 from shopkit import deadline
-from shopkit.errors import Internal, Unavailable
+from shopkit.errors import DeadlineExceeded, Headers, Internal, Unavailable
 from shopkit.metrics import Metrics
+from shopkit.problems import Problem
 
 CALL_SECONDS = 2.0
 CONNECTIONS = 100
@@ -20,6 +24,8 @@ FAILURES_TO_OPEN = 5
 # A call that had less time than this tells nothing of the neighbour: our callers must not be able to open the breaker.
 FAIR_SECONDS = 0.5
 OPEN_SECONDS = 2.0
+# Failures of the neighbour itself. A 5xx with another code is its word on something further on, and no reason to stop.
+TROUBLES = {Internal.code, Unavailable.code, DeadlineExceeded.code}
 
 
 class Breaker:
@@ -42,56 +48,85 @@ class Breaker:
         self._failures = 0 if good else self._failures + 1
 
 
-class Hop:
-    """The way to one neighbour; its pool is there inside `async with`."""
+class Reply(NamedTuple):
+    """What a neighbour answered, whatever the status."""
 
-    def __init__(self, target: str, base_url: str, metrics: Metrics) -> None:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def is_trouble(reply: Reply) -> bool:
+    """Whether the neighbour itself has failed."""
+    try:
+        return reply.status >= 500 and msgspec.json.decode(reply.body, type=Problem).code in TROUBLES
+    except msgspec.DecodeError:
+        return True
+
+
+class Hop:
+    """The way to one neighbour; its pool is there inside `async with`. Calls take at most `seconds`, retry included."""
+
+    def __init__(self, target: str, base_url: str, metrics: Metrics, seconds: float = CALL_SECONDS) -> None:
         self._target = target
         self._base = base_url.rstrip("/")
+        self._seconds = seconds
         self._calls = metrics.counter(f"{target}_calls", f"Calls to {target}", "outcome")
         self._breaker = Breaker()
         self._savings = RETRY_SAVINGS
-        self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> None:
         connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30)
         self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._session.close()
 
     async def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> bytes:
         """The body of a 200. Unavailable where the neighbour fails, Internal where it refuses: that is our fault."""
+        reply = await self.call("GET", path, params=query)
+        if reply.status == 200:
+            return reply.body
+        refused = Internal(f"The {self._target} service answered {reply.status} to {path}.")
+        raise self._unavailable() if reply.status == 429 else refused
+
+    async def call(self, method: str, path: str, headers: Headers = None, seconds: float = 0, **content: Any) -> Reply:
+        """What the neighbour answers; Unavailable where it fails. What may be repeated is tried a second time.
+
+        `content` is the client library's: `params`, `data` (bytes).
+        """
         self._savings = min(RETRY_SAVINGS, self._savings + RETRY_SHARE)
+        headers = content["headers"] = dict(headers or {})
+        due = time.monotonic() + (seconds or self._seconds)
         try:
-            return await self._get(path, query)
+            return await self._attempt(due, method, path, **content)
         except Unavailable:
-            if self._savings < 1:
+            may_repeat = "Idempotency-Key" in headers or (
+                method in ("GET", "PUT", "DELETE") and "If-Match" not in headers
+            )
+            if self._savings < 1 or not may_repeat or time.monotonic() >= due:
                 raise
             self._savings -= 1
             await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311
-            return await self._get(path, query)
+            return await self._attempt(due, method, path, **content)
 
-    async def _get(self, path: str, query: Sequence[tuple[str, str]]) -> bytes:
-        if self._session is None or not self._breaker.admit():
+    async def _attempt(self, due: float, method: str, path: str, **content: Any) -> Reply:
+        if not self._breaker.admit():
             self._calls.labels("refused").inc()
-            raise Unavailable(f"The {self._target} service does not answer just now.")
-        seconds = deadline.remaining(CALL_SECONDS)
-        sent = {deadline.HEADER: str(int(seconds * 1000))}
-        limit = aiohttp.ClientTimeout(total=seconds)
-        status, body = 503, b""
-        try:
-            async with self._session.get(f"{self._base}{path}", params=query, headers=sent, timeout=limit) as answer:
-                status, body = answer.status, await answer.read()
-        except (aiohttp.ClientError, TimeoutError):
-            pass
-        has_failed = status >= 500 or status == 429
+            raise self._unavailable()
+        seconds = deadline.remaining(max(0.001, due - time.monotonic()))
+        content["headers"][deadline.HEADER] = str(int(seconds * 1000))
+        limit, reply = aiohttp.ClientTimeout(total=seconds), None
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with self._session.request(method, f"{self._base}{path}", timeout=limit, **content) as answer:
+                reply = Reply(answer.status, answer.headers, await answer.read())
+        has_failed = reply is None or is_trouble(reply)
         if not has_failed or seconds >= FAIR_SECONDS:
             self._breaker.note(good=not has_failed)
-        self._calls.labels("failed" if has_failed else "ok" if status == 200 else "rejected").inc()
-        if has_failed:
-            raise Unavailable(f"The {self._target} service does not answer just now.")
-        if status != 200:
-            raise Internal(f"The {self._target} service answered {status} to {path}.")
-        return body
+        self._calls.labels("failed" if has_failed else "ok" if reply and reply.status < 400 else "rejected").inc()
+        if reply is None or has_failed:
+            raise self._unavailable()
+        return reply
+
+    def _unavailable(self) -> Unavailable:
+        return Unavailable(f"The {self._target} service does not answer just now.")

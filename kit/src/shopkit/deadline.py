@@ -4,6 +4,8 @@ import asyncio
 from contextvars import ContextVar
 
 HEADER = "Request-Timeout-Ms"
+# Of the time left a call may take so much; the rest is for telling our own caller how it went.
+SHARE = 0.8
 
 # The event loop's time at which the caller stops waiting.
 _due: ContextVar[float | None] = ContextVar("due", default=None)
@@ -19,4 +21,4 @@ def remaining(at_most: float) -> float:
     due = _due.get()
     if due is None:
         return at_most
-    return max(0.001, min(at_most, due - asyncio.get_running_loop().time()))
+    return max(0.001, min(at_most, (due - asyncio.get_running_loop().time()) * SHARE))

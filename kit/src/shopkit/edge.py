@@ -6,17 +6,16 @@ its answer, serves every path under /api/v1 too, and answers HEAD as GET without
 """
 
 import asyncio
-import logging
 import re
+from logging import DEBUG, ERROR, INFO, Logger
 from time import perf_counter
 from typing import Any, cast
 
-import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from shopkit import deadline, problems
-from shopkit.errors import Internal, ShopError, Unavailable
+from shopkit.errors import Internal, Unavailable
 from shopkit.metrics import Metrics
 from shopkit.settings import ServiceSettings
 from shopkit.values import new_id
@@ -25,12 +24,16 @@ API_PREFIX = "/api/v1"
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 # Never shed: probes and scrapes must tell the truth most of all under overload.
 ALWAYS_SERVED = frozenset({"/healthz", "/readyz", "/metrics"})
+# As nginx has it: the client left before there was an answer.
+CLIENT_LEFT = 499
 
 
 class Edge:
-    """An ASGI application around the framework's."""
+    """An ASGI application around the framework's. `write` makes a failure into the headers and body of an answer."""
 
-    def __init__(self, inner: ASGIApp, settings: ServiceSettings, metrics: Metrics, log: logging.Logger) -> None:
+    write = staticmethod(problems.write)
+
+    def __init__(self, inner: ASGIApp, settings: ServiceSettings, metrics: Metrics, log: Logger) -> None:
         self._inner = inner
         self._metrics = metrics
         self._log = log
@@ -53,11 +56,13 @@ class Edge:
                 raise Unavailable("The service has more requests than it can take.", retry_after=1)
             seconds = _seconds(headers, self._timeout)
             deadline.start(seconds)
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as state["limit"]:
                 await self._inner(scope, receive, exchange.send)
         except Exception as failure:
-            state["failure"] = failure
-            await exchange.fail(problems.translate(failure))
+            error = problems.translate(failure)
+            state["failure"] = (failure, error)
+            if exchange.status == CLIENT_LEFT:
+                await exchange.fail(problems.status_of(type(error)), *self.write(error, scope))
         finally:
             self._places += 1
             self._metrics.in_flight.dec()
@@ -68,12 +73,10 @@ class Edge:
         self._metrics.request(method, route, status, seconds)
         facts = {"request_id": state["request_id"], "method": method, "route": route, "status": status}
         facts["milliseconds"] = round(seconds * 1000, 2)
-        failure = state.get("failure")
-        error = problems.translate(failure) if failure is not None else None
-        if error is not None:
-            facts["code"] = error.code
+        failure, error = state.get("failure", (None, None))
+        facts |= {"code": error.code} if error else {}
         is_surprise = isinstance(error, Internal)
-        level = logging.ERROR if is_surprise else logging.DEBUG if route in ALWAYS_SERVED else logging.INFO
+        level = ERROR if is_surprise else DEBUG if route in ALWAYS_SERVED else INFO
         self._log.log(level, "request", extra=facts, exc_info=failure if is_surprise else None)
 
 
@@ -84,8 +87,7 @@ class _Exchange:
         self._send = send
         self._request_id = request_id
         self._bodiless = bodiless
-        # 499 as nginx has it: the client left before there was an answer.
-        self.status = 499
+        self.status = CLIENT_LEFT
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -95,14 +97,9 @@ class _Exchange:
             message["body"] = b""
         await self._send(message)
 
-    async def fail(self, error: ShopError) -> None:
-        """Answers with a problem, unless an answer has begun."""
-        if self.status != 499:
-            return
-        body = msgspec.json.encode(problems.document(error, self._request_id))
-        lines = {"content-type": problems.MEDIA_TYPE, "content-length": str(len(body)), **problems.headers_of(error)}
-        raw = [(name.lower().encode(), value.encode()) for name, value in lines.items()]
-        status = problems.status_of(type(error))
+    async def fail(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        """Answers in place of the framework."""
+        raw = [(n.lower().encode(), v.encode()) for n, v in {**headers, "content-length": str(len(body))}.items()]
         await self.send(cast("Message", {"type": "http.response.start", "status": status, "headers": raw}))
         await self.send(cast("Message", {"type": "http.response.body", "body": body, "more_body": False}))
 

@@ -17,6 +17,11 @@ class FieldError(msgspec.Struct, frozen=True):
     detail: str
 
 
+Faults = tuple[FieldError, ...]
+Seconds = float | None
+Headers = dict[str, str] | None
+
+
 def first_line(kind: type) -> str:
     """What a class's docstring begins with."""
     return str(kind.__doc__).splitlines()[0]
@@ -35,9 +40,9 @@ class ShopError(Exception):
         self,
         detail: str = "",
         *,
-        errors: tuple[FieldError, ...] = (),
-        retry_after: float | None = None,
-        headers: dict[str, str] | None = None,
+        errors: Faults = (),
+        retry_after: Seconds = None,
+        headers: Headers = None,
         **facts: Any,
     ) -> None:
         """`detail` is about this occurrence and safe to show; `facts` become members of the problem document."""

@@ -57,8 +57,7 @@ class ReplayStore(Protocol):
 
 
 Remember = Callable[[Response[Any]], Replay | None]
-
-
+Work = Callable[[Remember], Awaitable[Response[T]]]
 Kept = tuple[int, dict[str, str], bytes]
 
 
@@ -88,13 +87,7 @@ class Key:
         return Response(body, status_code=status, headers=headers, media_type=JSON)
 
 
-async def once(
-    request: ShopRequest,
-    store: ReplayStore,
-    clock: Clock,
-    scope: str,
-    work: Callable[[Remember], Awaitable[Response[T]]],
-) -> Response[T]:
+async def once(request: ShopRequest, store: ReplayStore, clock: Clock, scope: str, work: Work[T]) -> Response[T]:
     """Does `work`, or answers as it was answered when the same caller (`scope`) sent the same key before.
 
     `work` is given a function that makes its answer into a Replay, to be handed to the store together with the change.

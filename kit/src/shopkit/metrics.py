@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -20,14 +21,12 @@ class Metrics:
         labels = ("method", "route", "status")
         self._requests = self.counter("http_requests", "Requests answered", *labels)
         self._seconds = self.histogram("http_request_duration_seconds", "Time to answer", HTTP_BUCKETS, *labels)
-        self._store = self.histogram(
-            "store_call_duration_seconds", "Time of calls to the store", STORE_BUCKETS, "operation", "outcome"
-        )
+        self._store = self.histogram("store_call_duration_seconds", "Calls", STORE_BUCKETS, "operation", "outcome")
         self.in_flight = Gauge("http_requests_in_flight", "Requests at work now", registry=self.registry)
         build = Gauge("build_info", "What runs here", ("service", "version"), registry=self.registry)
         build.labels(service, version).set(1)
         # Label children are bound once, not at each request.
-        self._bound: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._bind = cache(lambda *values: (self._requests.labels(*values), self._seconds.labels(*values)))
 
     def counter(self, name: str, help_text: str, *labels: str) -> Counter:
         """A counter, of the service's own too."""
@@ -39,13 +38,9 @@ class Metrics:
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One request was answered."""
-        key = (method if method in METHODS else "other", route, status)
-        bound = self._bound.get(key)
-        if bound is None:
-            values = (key[0], route, str(status))
-            bound = self._bound[key] = (self._requests.labels(*values), self._seconds.labels(*values))
-        bound[0].inc()
-        bound[1].observe(seconds)
+        requests, durations = self._bind(method if method in METHODS else "other", route, str(status))
+        requests.inc()
+        durations.observe(seconds)
 
     @contextmanager
     def store_call(self, operation: str) -> Iterator[None]:

@@ -22,8 +22,16 @@ T = TypeVar("T")
 Document = dict[str, Any]
 Session = AsyncClientSession
 Database = AsyncDatabase[Document]
+Work = Callable[[Database, Session | None], Awaitable[T]]
 Migration = Callable[[Database], Awaitable[None]]
 
+DURABLE: Any = {"w": "majority", "journal": True, "readConcernLevel": "majority", "tz_aware": True}
+PATIENCE: Any = {
+    "serverSelectionTimeoutMS": 2000,
+    "connectTimeoutMS": 1000,
+    "maxPoolSize": 50,
+    "maxIdleTimeMS": 300_000,
+}
 CALL_SECONDS = 3.0
 MIGRATION_SECONDS = 60.0
 MIGRATION_POLL_SECONDS = 0.05
@@ -44,19 +52,7 @@ class Mongo:
     async def prepare(self) -> None:
         """Connects, and runs the migrations that this database lacks: each once, however many replicas start."""
         if self._client is None:
-            self._client = AsyncMongoClient(
-                self._url,
-                appname=self._name,
-                w="majority",
-                journal=True,
-                readConcernLevel="majority",
-                serverSelectionTimeoutMS=2000,
-                connectTimeoutMS=1000,
-                maxPoolSize=50,
-                maxIdleTimeMS=300_000,
-                tz_aware=True,
-                tzinfo=UTC,
-            )
+            self._client = AsyncMongoClient(self._url, appname=self._name, tzinfo=UTC, **DURABLE, **PATIENCE)
         await self.ping()
         async with self.call("migrate", seconds=MIGRATION_SECONDS) as database:
             for number, migration in enumerate(self._migrations, start=1):
@@ -98,9 +94,7 @@ class Mongo:
         async with self.call(operation) as database, database.client.start_session() as session:
             return await session.with_transaction(lambda within: work(database, within))
 
-    async def change(
-        self, operation: str, replay: Replay | None, work: Callable[[Database, Session | None], Awaitable[T]]
-    ) -> T:
+    async def change(self, operation: str, replay: Replay | None, work: Work[T]) -> T:
         """`work`, together with the answer to keep for it; without one, a single write needs no transaction."""
         if replay is None:
             async with self.call(operation) as database:

@@ -3,6 +3,7 @@
 import math
 import random
 import re
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -56,6 +57,12 @@ def document(error: ShopError, request_id: str) -> dict[str, Any]:
     type_, status = TYPE_PREFIX + error.code, status_of(type(error))
     problem = Problem(type_, error.title(), status, error.code, error.detail, request_id, error.errors)
     return {**msgspec.to_builtins(problem), **msgspec.to_builtins(error.facts)}
+
+
+def write(error: ShopError, scope: Any) -> tuple[dict[str, str], bytes]:
+    """A problem document as the answer to a request: its headers, its body."""
+    body = msgspec.json.encode(document(error, scope["state"]["request_id"]))
+    return {"content-type": MEDIA_TYPE, **headers_of(error)}, body
 
 
 def headers_of(error: ShopError) -> dict[str, str]:
@@ -113,7 +120,5 @@ def raises(*situations: type[ShopError]) -> dict[int, ResponseSpec]:
     for situation in situations:
         by_status.setdefault(status_of(situation), []).append(situation)
     told = {s: " or ".join(f"`{each.code}`: {each.title()}" for each in found) for s, found in by_status.items()}
-    return {
-        status: ResponseSpec(Problem, generate_examples=False, description=words, media_type=MEDIA_TYPE)
-        for status, words in told.items()
-    }
+    spec = partial(ResponseSpec, Problem, generate_examples=False, media_type=MEDIA_TYPE)
+    return {status: spec(description=words) for status, words in told.items()}

@@ -9,7 +9,7 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import InternalServerException
 from litestar.handlers import BaseRouteHandler
 
-from shopkit.errors import BrokenRequest, Forbidden, Unauthenticated, UnsupportedMediaType, VersionConflict
+from shopkit.errors import BrokenRequest, Forbidden, Headers, Unauthenticated, UnsupportedMediaType, VersionConflict
 from shopkit.problems import invalid_body
 from shopkit.tokens import Caller, Verifier
 
@@ -99,9 +99,7 @@ class ShopRequest(Request[Any, Any, Any]):
         """`path` as a client that came this way would write it, with the prefix it used."""
         return f"{self.scope['state']['prefix']}{path}"
 
-    def answer(
-        self, data: T, *, status: int = 200, tag: str | None = None, headers: dict[str, str] | None = None
-    ) -> Response[T]:
+    def answer(self, data: T, *, status: int = 200, tag: str | None = None, headers: Headers = None) -> Response[T]:
         """`data` as JSON; with a `tag`, an ETag and, for a reader who has it already, 304."""
         headers = dict(headers or {})
         if tag is not None:

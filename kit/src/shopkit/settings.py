@@ -20,7 +20,6 @@ def setting(help_text: str, default: Any = dataclasses.MISSING) -> Any:
 class ServiceSettings:
     """What every service needs to know. Durations say their unit in their name."""
 
-    store_url: str = setting("where the data lives: sqlite:///PATH or mongodb://HOST/DATABASE")
     host: str = setting("address to listen on", "127.0.0.1")
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = setting("port to listen on")
     shop_env: Literal["development", "production"] = setting("production refuses embedded storage", "development")
@@ -32,17 +31,29 @@ class ServiceSettings:
 
     def faults(self) -> list[str]:
         """What is wrong although each value alone could be read; subclasses add their own to these."""
-        found = []
-        scheme = self.store_url.partition(":")[0]
-        if scheme not in {"sqlite", "mongodb", "mongodb+srv"}:
-            found.append(f"STORE_URL must start with sqlite:/// or mongodb://, not {scheme}:")
-        if scheme == "sqlite" and self.shop_env == "production":
-            found.append("STORE_URL must be a mongodb:// address where SHOP_ENV=production: replicas share one store")
+        found = list[str]()
         for network in self.trusted_proxies:
             try:
                 ip_network(network, strict=False)
             except ValueError as error:
                 found.append(f"TRUSTED_PROXIES: {error}")
+        return found
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StoredSettings(ServiceSettings):
+    """What a service with a store needs to know besides."""
+
+    store_url: str = setting("where the data lives: sqlite:///PATH or mongodb://HOST/DATABASE")
+
+    def faults(self) -> list[str]:
+        """As above."""
+        found = super().faults()
+        scheme = self.store_url.partition(":")[0]
+        if scheme not in {"sqlite", "mongodb", "mongodb+srv"}:
+            found.append(f"STORE_URL must start with sqlite:/// or mongodb://, not {scheme}:")
+        if scheme == "sqlite" and self.shop_env == "production":
+            found.append("STORE_URL must be a mongodb:// address where SHOP_ENV=production: replicas share one store")
         return found
 
 

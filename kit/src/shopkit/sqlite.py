@@ -7,8 +7,9 @@ is on disk, and one that fails takes back nothing but itself.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,11 +24,7 @@ Outcome = tuple[Any, Exception | None]
 
 BATCH_MAX = 256
 BUSY_SECONDS = 5.0
-PRAGMAS = """
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    PRAGMA foreign_keys = ON;
-"""
+PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
 REPLAYS = """
     CREATE TABLE replays (id TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, answer BLOB NOT NULL,
                           expires_at INTEGER NOT NULL) WITHOUT ROWID;
@@ -87,25 +84,18 @@ class Sqlite:
             await self._flushing
         self._scans.shutdown()
         self._writes.shutdown()
-        for connection in (self._reader, self._scanner, self._writer):
-            if connection is not None:
-                connection.close()
+        for connection in filter(None, (self._reader, self._scanner, self._writer)):
+            connection.close()
 
     def read(self, operation: str, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a short query, at once."""
-        with self._call(operation):
-            try:
-                return opened(self._reader).execute(sql, arguments).fetchall()
-            except sqlite3.OperationalError as error:
-                raise Unavailable(f"The database cannot be read: {error}.") from error
+        with self._reading(operation):
+            return opened(self._reader).execute(sql, arguments).fetchall()
 
     async def scan(self, operation: str, work: Work[T]) -> T:
         """`work` on a connection of its own, in a thread: for queries that may take long."""
-        with self._call(operation):
-            try:
-                return await asyncio.get_running_loop().run_in_executor(self._scans, work, opened(self._scanner))
-            except sqlite3.OperationalError as error:
-                raise Unavailable(f"The database cannot be read: {error}.") from error
+        with self._reading(operation):
+            return await asyncio.get_running_loop().run_in_executor(self._scans, work, opened(self._scanner))
 
     async def write(self, operation: str, work: Work[T]) -> T:
         """What `work` returns, once its changes are durable; what it raises, with its changes taken back."""
@@ -117,6 +107,14 @@ class Sqlite:
         with self._call(operation):
             return await asyncio.shield(done)
 
+    @contextmanager
+    def _reading(self, operation: str) -> Iterator[None]:
+        with self._call(operation):
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                raise Unavailable(f"The database cannot be read: {error}.") from error
+
     async def _flush(self) -> None:
         """Commits all that waits, and all that comes meanwhile, so many at once as there are."""
         while self._waiting:
@@ -124,10 +122,7 @@ class Sqlite:
             works = [work for work, _ in batch]
             outcomes = await asyncio.get_running_loop().run_in_executor(self._writes, self._commit, works)
             for (_, done), (result, fault) in zip(batch, outcomes, strict=True):
-                if fault is None:
-                    done.set_result(result)
-                else:
-                    done.set_exception(fault)
+                done.set_exception(fault) if fault is not None else done.set_result(result)
         self._flushing = None
 
     def _connect(self) -> sqlite3.Connection:

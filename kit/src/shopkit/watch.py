@@ -69,8 +69,7 @@ class StoreWatch:
         except Exception:
             if self.check() != UNUSABLE:
                 self._log.exception("store not usable")
-            self._failures += FAILURES_TO_BE_DOWN
-            self._reason = UNUSABLE
+            self._failures, self._reason = FAILURES_TO_BE_DOWN, UNUSABLE
         else:
             if self._failures >= FAILURES_TO_BE_DOWN:
                 self._log.info("store ready")

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import msgspec
 
-from shopkit.settings import ServiceSettings, setting
+from shopkit.settings import StoredSettings, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ServiceSettings):
+class Settings(StoredSettings):
     """Environment variables of the same names in capitals."""
 
     store_url: str = setting("where carts live: sqlite:///PATH or mongodb://HOST/DATABASE", "sqlite:///.data/carts.db")

@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from shopkit.settings import ServiceSettings, setting
+from shopkit.settings import StoredSettings, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(ServiceSettings):
+class Settings(StoredSettings):
     """The settings of the users service."""
 
     store_url: str = setting(

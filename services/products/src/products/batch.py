@@ -5,7 +5,7 @@ each other, so a later one changes what an earlier one added.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from products.changing import ATTEMPTS, ProductBusy, Shop, new_products
@@ -15,8 +15,9 @@ from products.schemas import BatchResult, ProductIn, ProductPatch, read
 from shopkit.errors import RecordChanged, ShopError
 from shopkit.problems import document, status_of
 
-# So many are found and kept together: enough that the store is asked seldom, few enough that others get their turn.
-AT_ONCE = 50
+# Items with so many SKUs are found and kept together: enough that the store is asked seldom, few enough that others get
+# their turn.
+SKUS_AT_ONCE = 100
 
 
 class Item:
@@ -39,8 +40,7 @@ async def place_all(shop: Shop, contents: Sequence[Any], request_id: str) -> lis
     Its own faults are an item's result; a store that is down ends the whole batch with Unavailable.
     """
     results: list[BatchResult] = []
-    for start in range(0, len(contents), AT_ONCE):
-        items = [Item(number, content) for number, content in enumerate(contents[start : start + AT_ONCE])]
+    for items in _portions(contents):
         await _place(shop, items, request_id)
         results += [item.result for item in items if item.result is not None]
     return results
@@ -73,6 +73,20 @@ def lanes(items: Sequence[Item], known: Sequence[Product]) -> list[list[Item]]:
     for item, (first, *_) in zip(items, keys, strict=True):
         found.setdefault(root(first), []).append(item)
     return list(found.values())
+
+
+def _portions(contents: Sequence[Any]) -> Iterator[list[Item]]:
+    portion: list[Item] = []
+    size = 0
+    for number, content in enumerate(contents):
+        item = Item(number, content)
+        if portion and size + len(item.skus) > SKUS_AT_ONCE:
+            yield portion
+            portion, size = [], 0
+        portion.append(item)
+        size += max(1, len(item.skus))
+    if portion:
+        yield portion
 
 
 async def _place(shop: Shop, items: Sequence[Item], request_id: str) -> None:

@@ -1,0 +1,95 @@
+"""Puts the storefront together; the only way in."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+
+from granian.utils.proxies import wrap_asgi_with_proxy_headers
+from litestar import Litestar
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import ResponseHeader
+from litestar.di import Provide
+
+from shopkit import meta
+from shopkit.client import Hop
+from shopkit.edge import Edge
+from shopkit.logs import start_logging
+from shopkit.metrics import Metrics
+from shopkit.requests import ShopRequest
+from shopkit.service import Application, pass_on, provide
+from shopkit.values import Clock, now
+from storefront import faults
+from storefront.backends.answers import Refused
+from storefront.backends.carts import Carts
+from storefront.backends.products import Catalogue
+from storefront.backends.users import Users
+from storefront.front import Front
+from storefront.pages import account, assets, cart, catalogue
+from storefront.settings import Settings
+from storefront.visit import SignInNeeded, Visit
+
+NAME = "storefront"
+FORM_LIMIT = 256 * 1024
+PAGES = [
+    catalogue.show_home,
+    catalogue.show_search,
+    catalogue.show_product,
+    cart.show_cart,
+    cart.add_to_cart,
+    cart.set_line,
+    cart.undo,
+    cart.show_history,
+    account.show_sign_in,
+    account.sign_in,
+    account.show_register,
+    account.register,
+    account.sign_out,
+    account.show_account,
+    account.change_name,
+    account.change_password,
+    account.export_account,
+    account.delete_account,
+    assets.show_asset,
+    assets.show_picture,
+    assets.choose_language,
+]
+
+
+def create_app(settings: Settings, *, clock: Clock = now) -> Application:
+    """The storefront; nothing is opened before it starts."""
+    about = meta.About(NAME, version("trolley-storefront"), "The shop's pages.", {})
+    metrics = Metrics(NAME, about.version)
+    log = start_logging(NAME, about.version, settings.log_level, settings.log_format)
+    seconds = settings.call_timeout_ms / 1000
+    users = Hop("users", settings.users_url, metrics, seconds)
+    products = Hop("products", settings.products_url, metrics, seconds)
+    carts = Hop("carts", settings.carts_url, metrics, seconds)
+    front = Front(settings, Users(users), Catalogue(products), Carts(carts), clock)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with users, products, carts:
+            yield
+
+    async def visit(request: ShopRequest) -> Visit:
+        found = Visit(request, front)
+        request.scope["state"]["visit"] = found
+        return found
+
+    collaborators = {"meta": provide(meta.Meta(about, metrics, {}, b"")), "visit": Provide(visit)}
+    build = partial(
+        Litestar,
+        [*PAGES, meta.show_health, meta.show_readiness, meta.show_metrics],
+        request_class=ShopRequest,
+        request_max_body_size=FORM_LIMIT,
+        exception_handlers={SignInNeeded: faults.ask_to_sign_in, Refused: faults.tell_refusal, Exception: pass_on},
+        dependencies=collaborators,
+        response_headers=[ResponseHeader(name=name, value=value) for name, value in faults.headers_of(front).items()],
+        compression_config=CompressionConfig(backend="gzip", minimum_size=1000, gzip_compress_level=4),
+        logging_config=None,
+    )
+    routes = build(openapi_config=None, lifespan=[lambda _: lifespan()])
+    edge = Edge(routes, settings, metrics, log)
+    edge.write = faults.writer(front)  # type: ignore[assignment]  # which asks for the parameters' names, too
+    return Application(about, wrap_asgi_with_proxy_headers(edge, list(settings.trusted_proxies)), routes, build)

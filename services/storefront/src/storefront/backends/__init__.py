@@ -1,0 +1,1 @@
+"""What the storefront asks of the services: one module each, and only the members that pages show."""

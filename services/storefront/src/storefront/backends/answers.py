@@ -1,0 +1,81 @@
+"""Reading what services answer: the record asked for, or the situation they name."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from shopkit.client import Hop, Reply
+from shopkit.errors import FieldError
+
+T = TypeVar("T")
+JSON = {"Content-Type": "application/json"}
+
+
+class Money(msgspec.Struct, frozen=True):
+    """An amount in minor units."""
+
+    amount: int
+    currency: str
+
+
+class Problem(msgspec.Struct):
+    """What pages need of a problem document."""
+
+    code: str
+    detail: str = ""
+    errors: tuple[FieldError, ...] = ()
+    sku: str = ""
+    available: int | None = None
+
+
+class Refused(Exception):
+    """A service did not do what it was asked, and said why."""
+
+    def __init__(self, status: int, problem: Problem, retry_after: int = 0) -> None:
+        super().__init__(problem.code)
+        self.status = status
+        self.problem = problem
+        self.retry_after = retry_after
+
+    @property
+    def code(self) -> str:
+        """The situation's name."""
+        return self.problem.code
+
+
+def read(reply: Reply, kind: type[T]) -> T:
+    """The body of a success; Refused for anything else."""
+    if reply.status >= 400:
+        wait = reply.headers.get("Retry-After", "")
+        raise Refused(reply.status, _problem(reply), int(wait) if wait.isdigit() else 0)
+    return msgspec.json.decode(reply.body or b"null", type=kind)
+
+
+def _problem(reply: Reply) -> Problem:
+    try:
+        return msgspec.json.decode(reply.body, type=Problem)
+    except msgspec.DecodeError:
+        return Problem("internal")
+
+
+async def ask(
+    hop: Hop,
+    method: str,
+    path: str,
+    kind: type[T],
+    content: Any = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    seconds: float = 0,
+) -> T:
+    """Sends `content` as JSON and reads the answer as `kind`. Refused, or Unavailable where the service fails."""
+    if content is None:
+        return read(await hop.call(method, path, dict(headers or {}), seconds), kind)
+    body = msgspec.json.encode(content)
+    return read(await hop.call(method, path, {**JSON, **(headers or {})}, seconds, data=body), kind)
+
+
+def bearer(access_token: str) -> dict[str, str]:
+    """The header that says who is calling."""
+    return {"Authorization": f"Bearer {access_token}"}

@@ -1,0 +1,177 @@
+"""One request of one visitor: their session, their language, the services on their behalf, and the page they get."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import Request, Response
+from msgspec.structs import replace
+
+from shopkit.errors import Unavailable
+from storefront.backends.answers import Problem, Refused, bearer
+from storefront.backends.carts import Cart, Opener
+from storefront.forms import masked, require_token
+from storefront.front import Front
+from storefront.session import LIFE_SECONDS, Note, Person, Session, new_session
+from storefront.words import choose
+
+HTML = "text/html; charset=utf-8"
+# The cart's own header, as the wire contract has it.
+CART_TOKEN = "Cart-Token"  # noqa: S105
+
+
+class SignInNeeded(Exception):
+    """This page is for people who are signed in; `path` is where they wanted to go."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class Visit:
+    """The session changes by `keep`, and goes back to the browser with the answer if it did."""
+
+    def __init__(self, request: Request[Any, Any, Any], front: Front) -> None:
+        self.request = request
+        self.front = front
+        self._given = front.cookies.open(request.cookies.get(front.cookies.name))
+        self.session: Session = self._given or new_session()
+        self.words = choose(front.languages, self.session.language, request.headers.get("accept-language", ""))
+        self.is_partial = request.headers.get("hx-request") == "true"
+        self.address = request.client.host if request.client else ""
+
+    @property
+    def path(self) -> str:
+        """Where the visitor is, with the query."""
+        query = self.request.url.query
+        return self.request.url.path + (f"?{query}" if query else "")
+
+    def keep(self, **changes: Any) -> None:
+        """Changes the session."""
+        self.session = replace(self.session, **changes)
+
+    def say(self, text: str, **facts: object) -> str:
+        """A text in the visitor's language."""
+        return self.words.say(text, **facts)
+
+    def note(self, text: str, *, kind: str = "good", undo: int = 0) -> None:
+        """Something to tell on the next page."""
+        self.keep(notes=(*self.session.notes, Note(text, kind, undo)))
+
+    async def form(self) -> Mapping[str, Any]:
+        """The fields that a page of ours sent; FormExpired where it was not ours."""
+        content = await self.request.form()
+        site = self.request.headers.get("sec-fetch-site", "")
+        require_token(self.session.csrf, str(content.get("csrf", "")), site)
+        return {name: content[name] for name in content}
+
+    async def person(self) -> Person:
+        """Who is signed in, with an access token that is good now; SignInNeeded for everyone else."""
+        person = self.session.person
+        if person is None:
+            raise SignInNeeded(self.path if self.request.method == "GET" else "/account")
+        if self.front.renewal.is_due(person):
+            person = await self._renewed(person)
+        return person
+
+    async def _renewed(self, person: Person) -> Person:
+        try:
+            renewed = await self.front.renewal.renew(person)
+        except Refused as refused:
+            if refused.status not in {400, 401, 422}:
+                raise Unavailable from refused
+            self.sign_out()
+            self.note(self.say("You were signed out. Please sign in again."), kind="bad")
+            raise SignInNeeded(self.path if self.request.method == "GET" else "/account") from refused
+        self.keep(person=renewed)
+        return renewed
+
+    def sign_in(self, person: Person) -> None:
+        """The session is this person's from now on; its form token changes, for it may be known to another."""
+        self.keep(person=person, csrf=new_session().csrf)
+
+    def sign_out(self) -> None:
+        """Nothing of the person is left in the session."""
+        self.session = replace(new_session(), language=self.session.language, notes=self.session.notes)
+
+    async def opener(self) -> Opener | None:
+        """What opens the visitor's cart; None for a guest who has none yet."""
+        if self.session.person is not None:
+            return bearer((await self.person()).access_token)
+        return {CART_TOKEN: self.session.cart_token} if self.session.cart_token else None
+
+    async def cart(self) -> Cart | None:
+        """The visitor's cart; None where there is none (any more)."""
+        opener = await self.opener()
+        if opener is None:
+            return None
+        try:
+            cart = await self.front.carts.current(opener)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            self.forget_cart()
+            return None
+        self.keep(item_count=cart.item_count)
+        return cart
+
+    def forget_cart(self) -> None:
+        """The cart is gone; the next one is a new one."""
+        self.keep(cart_token="", item_count=0, visitor=new_session().visitor)
+
+    def page(self, template: str, *, status: int = 200, private: bool = False, **context: Any) -> Response[str]:
+        """A page; it tells the notes that wait, once. With `private`, browsers keep no copy."""
+        notes = self.session.notes
+        if notes:
+            self.keep(notes=())
+        text = self.front.render(self.words, template, {**self._common(), "notes": notes, "status": status, **context})
+        headers = {"Cache-Control": "no-store" if private else "private, no-cache"}
+        return self.answer(Response(text, status_code=status, media_type=HTML, headers=headers))
+
+    def go(self, path: str) -> Response[str]:
+        """On to another page: a reload or the back button will not send the form again."""
+        if self.is_partial:
+            return self.answer(Response("", headers={"HX-Location": path}))
+        return self.answer(Response("", status_code=303, headers={"Location": path, "Cache-Control": "no-store"}))
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "path": self.path,
+            "person": self.session.person,
+            "item_count": self.session.item_count,
+            "csrf": lambda: masked(self.session.csrf),
+            "hx": self.is_partial,
+        }
+
+    def answer(self, response: Response[str]) -> Response[str]:
+        """Any response, with the session if it changed."""
+        response.headers["Vary"] = "Accept-Language, Cookie, HX-Request"
+        if self.session != self._given:
+            cookies = self.front.cookies
+            response.set_cookie(
+                cookies.name,
+                cookies.seal(self.session),
+                max_age=LIFE_SECONDS,
+                path="/",
+                httponly=True,
+                secure=cookies.is_secure,
+                samesite="lax",
+            )
+        return response
+
+
+def problem_text(visit: Visit, problem: Problem) -> str:
+    """A refusal in words for people, in their language."""
+    facts = {"available": problem.available, "sku": problem.sku}
+    known = {
+        "insufficient_stock": "Only %(available)s left in stock.",
+        "quantity_limit": "At most 999 of one product fit into a cart.",
+        "line_limit": "A cart holds at most 100 different products.",
+        "currency_mismatch": "All products in a cart must be in one currency.",
+        "unknown_sku": "This product is no longer sold.",
+        "catalogue_unavailable": "The catalogue is not answering just now. Please try again in a moment.",
+        "cannot_undo": "This can no longer be undone.",
+        "cart_busy": "Your cart is being changed elsewhere. Please try again.",
+        "idempotency_in_flight": "We are still working on this. Please wait a moment.",
+    }
+    text = known.get(problem.code)
+    return visit.say(text, **facts) if text else visit.say(problem.detail)

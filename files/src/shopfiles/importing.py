@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -39,7 +39,7 @@ async def import_entries(
     batch: int = ITEMS_MAX,
     at_once: int = 2,
     total: int | None = None,
-) -> AsyncIterator[Progress]:
+) -> AsyncGenerator[Progress, None]:
     """Sends all entries; a Progress for each batch, in the order of the file, once all before it is done too.
 
     `send` takes items to POST /products/batch and returns its results; what it raises ends the import. Sending the

@@ -1,16 +1,21 @@
-"""The command line: `trolley up` and `trolley doctor`."""
+"""The command line: `trolley up`, `import`, `export` and `doctor`."""
 
 import asyncio
+import os
+import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
 
 from trolley.services import NAMES, CannotStart, Plan, Store
+
+if TYPE_CHECKING:
+    from trolley.importing import Job, Tally
 
 LAST_PORT = 65535
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
@@ -23,6 +28,7 @@ FirstPort = Annotated[
         help="The port of users; products and carts take the next two.", min=1, max=LAST_PORT - len(NAMES) + 1
     ),
 ]
+ProductsUrl = Annotated[str, typer.Option("--url", help="The products service.")]
 
 
 def show_version(wanted: bool) -> None:
@@ -79,6 +85,74 @@ def up(
     except (Died, NotReady) as reason:
         fail(str(reason), FAILED)
     print("Stopped.")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV in Shopify's columns, or JSON Lines.", exists=True, dir_okay=False)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")] = False,
+    currency: Annotated[str, typer.Option(help="Of prices that come without one.")] = "EUR",
+    report: Annotated[
+        Path | None, typer.Option(help="Where to write what could not be taken; beside FILE, unless given.")
+    ] = None,
+    url: ProductsUrl = "http://127.0.0.1:3001",
+    users_url: Annotated[str, typer.Option(help="The users service, to sign in.")] = "http://127.0.0.1:3000",
+    data: Data = Path(".data"),
+    from_start: Annotated[bool, typer.Option("--from-start", help="Do not go on where it stopped before.")] = False,
+) -> None:
+    """Put the products of a file into a running shop; what is there already is changed.
+
+    Signs in as TROLLEY_EMAIL with TROLLEY_PASSWORD or with TROLLEY_TOKEN, else as the demo's staff account.
+    """
+    if not re.fullmatch("[A-Z]{3}", currency):
+        raise typer.BadParameter("--currency must be three capital letters, as in EUR.")
+    from shopfiles.reading import WrongFile
+    from trolley.calls import NoShop, Stopped, access
+    from trolley.importing import Job, run
+
+    target = report or file.with_name(f"{file.stem}.problems.csv")
+    if target.resolve() == file.resolve():
+        raise typer.BadParameter("--report must not be the file itself.")
+    job = Job(file=file, currency=currency, report=target, data=data.resolve(), dry_run=dry_run, from_start=from_start)
+    try:
+        begun, tally = asyncio.run(run(job, access(url, users_url, job.data, os.environ)))
+    except (WrongFile, NoShop, OSError) as reason:
+        fail(str(reason), MISUSED)
+    except Stopped as reason:
+        fail(str(reason), FAILED)
+    print(outcome(job, begun, tally))
+    raise typer.Exit(FAILED if tally.failed else 0)
+
+
+def outcome(job: "Job", begun: "Tally", tally: "Tally") -> str:
+    """How an import went."""
+    words = "would be added, {} changed" if job.dry_run else "added, {} changed or there already"
+    lines = [f"{tally.added:,} products {words.format(f'{tally.changed:,}')}, {tally.failed:,} not taken."]
+    if begun.line:
+        lines.append(f"Taken up again after line {begun.line:,}; --from-start does the whole file.")
+    if tally.failed:
+        lines.append(f"What was not taken, and why: {job.report}")
+    return "\n".join(lines)
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="Where to write; - for stdout.", dir_okay=False)] = Path("catalogue.csv"),
+    format: Annotated[Literal["csv", "jsonl"] | None, typer.Option(help="By the file's name, unless given.")] = None,
+    url: ProductsUrl = "http://127.0.0.1:3001",
+) -> None:
+    """Write the products of a running shop to a file, as trolley import reads them."""
+    from trolley.calls import Access, NoShop, Stopped
+    from trolley.exporting import STDOUT, run
+
+    chosen = format or ("jsonl" if file.suffix in (".jsonl", ".ndjson") else "csv")
+    try:
+        count = asyncio.run(run(file, chosen, Access(products_url=url.rstrip("/"), users_url="")))
+    except (NoShop, OSError) as reason:
+        fail(str(reason), MISUSED)
+    except Stopped as reason:
+        fail(str(reason), FAILED)
+    print(f"{count:,} products written to {file}.", file=sys.stderr if file == STDOUT else sys.stdout)
 
 
 @app.command()

@@ -29,6 +29,11 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     max_price: int | None = None
     in_stock: bool | None = None
 
+    @property
+    def result(self) -> "Query":
+        """The same products in no order and not in pages: queries with an equal one have the same facts."""
+        return msgspec.structs.replace(self, sort="-created_at", limit=1, after=None)
+
 
 class Facet(msgspec.Struct, frozen=True):
     """One value that products of a result have, and how many have it."""

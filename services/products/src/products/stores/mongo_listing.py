@@ -7,7 +7,9 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 
 from products.listing import FACET_VALUES_MAX, Facet, Listing, Place, Query, Sort
+from products.stores.facts import Facts, KeptFacts
 from products.stores.mongo_record import Document, from_document
+from shopkit.mongo import Database
 
 ORDERS: dict[Sort, tuple[str, int]] = {
     "relevance": ("score", DESCENDING),
@@ -19,21 +21,21 @@ ORDERS: dict[Sort, tuple[str, int]] = {
 HAVE_IT = {"$elemMatch": {"$or": [{"stock": None}, {"stock": {"$gt": 0}}]}}
 
 
-async def read_listing(products: AsyncCollection[Document], query: Query) -> Listing:
+async def read_listing(database: Database, query: Query, kept: KeptFacts) -> Listing:
     """One page and the facts about the whole result."""
     if query.words == ():
         return Listing([], None, 0, [], [])
+    # Up to where a majority has what was written: what reads see, for the service reads what a majority has.
+    state = (await database.command("hello"))["lastWrite"]["majorityOpTime"]
     wanted = _filter(query)
-    documents = await _page(products, query, wanted)
-    facts = await _facts(products, wanted)
+    facts = kept.find(state, query)
+    if facts is None:
+        facts = await _facts(database["products"], wanted)
+        kept.keep(state, query, facts)
+    documents = await _page(database["products"], query, wanted)
     last = documents[query.limit - 1] if len(documents) > query.limit else None
-    return Listing(
-        [from_document(document) for document in documents[: query.limit]],
-        None if last is None else _place(last, query.sort),
-        sum(group["count"] for group in facts["total"]),
-        [Facet(group["_id"], group["count"]) for group in facts["categories"]],
-        [Facet(group["_id"], group["count"]) for group in facts["tags"]],
-    )
+    products = [from_document(document) for document in documents[: query.limit]]
+    return Listing(products, None if last is None else _place(last, query.sort), *facts)
 
 
 async def _page(products: AsyncCollection[Document], query: Query, wanted: Document) -> list[Document]:
@@ -58,7 +60,7 @@ def _place(document: Document, sort: Sort) -> Place:
     return round(key.timestamp() * 1000) if sort == "-created_at" else key, document["_id"]
 
 
-async def _facts(products: AsyncCollection[Document], wanted: Document) -> Document:
+async def _facts(products: AsyncCollection[Document], wanted: Document) -> Facts:
     count: list[Document] = [{"$sort": {"count": -1, "_id": 1}}, {"$limit": FACET_VALUES_MAX}]
     facets = {
         "total": [{"$count": "count"}],
@@ -70,8 +72,12 @@ async def _facts(products: AsyncCollection[Document], wanted: Document) -> Docum
         "tags": [{"$unwind": "$tags"}, {"$group": {"_id": "$tags", "count": {"$sum": 1}}}, *count],
     }
     stages = [{"$match": wanted}, {"$project": {"category": 1, "tags": 1}}, {"$facet": facets}]
-    (facts,) = await (await products.aggregate(stages)).to_list()
-    return facts
+    (counts,) = await (await products.aggregate(stages)).to_list()
+    return Facts(
+        sum(group["count"] for group in counts["total"]),
+        [Facet(group["_id"], group["count"]) for group in counts["categories"]],
+        [Facet(group["_id"], group["count"]) for group in counts["tags"]],
+    )
 
 
 def _filter(query: Query) -> Document:

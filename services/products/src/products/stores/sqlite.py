@@ -11,6 +11,7 @@ from products.listing import Listing, Query
 from products.product import Product, SkuTaken, SlugTaken
 from products.stock import StockChange, Stocks, change_stock
 from products.store import Refusal
+from products.stores.facts import KeptFacts
 from products.stores.sqlite_listing import read_listing
 from products.words import name_key, words_of
 from shopkit.errors import RecordChanged
@@ -51,6 +52,7 @@ class SqliteProductStore:
     def __init__(self, path: str, metrics: Metrics, clock: Clock) -> None:
         self._database = Sqlite(path, [REPLAYS, SCHEMA], metrics)
         self._clock = clock
+        self._facts = KeptFacts()
         self.prepare = self._database.prepare
         self.ping = self._database.ping
         self.close = self._database.close
@@ -70,7 +72,9 @@ class SqliteProductStore:
         return [_decoder.decode(record) for (record,) in self._database.read(operation, sql, (value,))]
 
     async def page(self, query: Query) -> Listing:
-        return await self._database.scan("page", lambda connection: read_listing(connection, query, _decoder.decode))
+        return await self._database.scan(
+            "page", lambda connection: read_listing(connection, query, _decoder.decode, self._facts)
+        )
 
     async def add(self, product: Product, replay: Replay | None) -> None:
         def work(connection: sqlite3.Connection) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from products.listing import FACET_VALUES_MAX, Facet, Listing, Query, Sort
 from products.product import Product
+from products.stores.facts import Facts, KeptFacts
 
 ORDERS: dict[Sort, tuple[str, str]] = {
     "relevance": ("number IN (SELECT rowid FROM search WHERE search MATCH :in_name)", "DESC"),
@@ -17,12 +18,22 @@ ORDERS: dict[Sort, tuple[str, str]] = {
 Decode = Callable[[bytes], Product]
 
 
-def read_listing(connection: sqlite3.Connection, query: Query, decode: Decode) -> Listing:
+def read_listing(connection: sqlite3.Connection, query: Query, decode: Decode, kept: KeptFacts) -> Listing:
     """One page and the facts about the whole result."""
+    # Differs after every commit of another connection, and this one never writes.
+    state = connection.execute("PRAGMA data_version").fetchone()
     condition, values = _condition(query)
     found = f"FROM products WHERE {condition}"
+    facts = kept.find(state, query)
+    if facts is None:
+        facts = _facts(connection, found, values)
+        kept.keep(state, query, facts)
     rows = _page(connection, query, found, values)
     products = [decode(record) for record, _, _ in rows[: query.limit]]
+    return Listing(products, rows[query.limit - 1][1:] if len(rows) > query.limit else None, *facts)
+
+
+def _facts(connection: sqlite3.Connection, found: str, values: dict[str, object]) -> Facts:
     counts = connection.execute(f"SELECT category, count(*) {found} GROUP BY category", values).fetchall()
     categories = sorted((Facet(*row) for row in counts if row[0] is not None), key=lambda f: (-f.count, f.value))
     tags = connection.execute(
@@ -30,13 +41,7 @@ def read_listing(connection: sqlite3.Connection, query: Query, decode: Decode) -
         " GROUP BY tag ORDER BY count(*) DESC, tag LIMIT :values_max",
         {**values, "values_max": FACET_VALUES_MAX},
     )
-    return Listing(
-        products,
-        rows[query.limit - 1][1:] if len(rows) > query.limit else None,
-        sum(count for _, count in counts),
-        categories[:FACET_VALUES_MAX],
-        [Facet(*row) for row in tags],
-    )
+    return Facts(sum(count for _, count in counts), categories[:FACET_VALUES_MAX], [Facet(*row) for row in tags])
 
 
 def _page(

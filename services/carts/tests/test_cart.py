@@ -57,11 +57,27 @@ edits = st.lists(
 )
 
 
-@given(st.lists(edits, max_size=12))
-def test_set_add_and_remove_agree_with_a_model(batches: list[list[Edit]]) -> None:
-    cart = cart_with()
+Prices = dict[str, int]
+prices = st.fixed_dictionaries({sku: st.integers(1, 5) for sku in SKUS})
+# What is asked of a cart, each time at the prices of the day.
+days = st.tuples(edits, prices)
+
+
+def shop_at(amounts: Prices) -> dict[str, Facts | None]:
+    return {sku: facts(amount) for sku, amount in amounts.items()}
+
+
+def held(cart: Cart) -> list[tuple[str, int, int, Money]]:
+    """All of a cart's lines but the catalogue's last word."""
+    return [(line.sku, line.position, line.wanted, line.added_price) for line in cart.lines]
+
+
+@given(st.lists(days, max_size=12))
+def test_set_add_and_remove_agree_with_a_model_whatever_the_prices(batches: list[tuple[list[Edit], Prices]]) -> None:
+    cart, shop = cart_with(), SHOP
     model: dict[str, int] = {}
-    for batch in batches:
+    for batch, amounts in batches:
+        shop = shop_at(amounts)
         after = dict(model)
         for wish in batch:
             count = after.get(wish.sku, 0) + wish.delta if wish.quantity is None else wish.quantity
@@ -70,31 +86,33 @@ def test_set_add_and_remove_agree_with_a_model(batches: list[list[Edit]]) -> Non
                 break
         if max(after.values(), default=0) > QUANTITY_MAX:
             with pytest.raises(QuantityLimit):
-                edit(cart, batch, SHOP, MOMENT)
+                edit(cart, batch, shop, MOMENT)
             continue
         model = {sku: count for sku, count in after.items() if count}
-        before, cart = cart, edit(cart, batch, SHOP, MOMENT)
+        before, cart = cart, edit(cart, batch, shop, MOMENT)
         assert wanted(cart) == model
         assert cart.version == before.version + (wanted(before) != model)
-    priced = price(cart, SHOP, stale=False)
-    total = sum(facts_.price.amount * model.get(sku, 0) for sku, facts_ in SHOP.items())
+    priced = price(cart, shop, stale=False)
+    total = sum(facts_.price.amount * model.get(sku, 0) for sku, facts_ in shop.items() if facts_)
     assert (priced.subtotal.amount if priced.subtotal else 0) == total
     assert priced.item_count == sum(model.values())
 
 
-@given(st.lists(edits.filter(bool), min_size=1, max_size=6))
-def test_undoing_the_last_change_gives_the_lines_before_it(batches: list[list[Edit]]) -> None:
+@given(st.lists(days, min_size=1, max_size=6), prices, prices)
+def test_undoing_the_last_change_gives_the_lines_before_it_whatever_the_prices(
+    batches: list[tuple[list[Edit], Prices]], tomorrow: Prices, in_two_days: Prices
+) -> None:
     cart = cart_with(A=1, B=2, C=3)
-    for batch in batches:
+    for batch, amounts in batches:
         try:
-            after = edit(cart, batch, SHOP, MOMENT)
+            after = edit(cart, batch, shop_at(amounts), MOMENT)
         except QuantityLimit:
             continue
         if after is not cart:
-            back = undo(after, after.version, SHOP, MOMENT)
-            assert back.lines == cart.lines
+            back = undo(after, after.version, shop_at(tomorrow), MOMENT)
+            assert held(back) == held(cart)
             assert back.version == after.version + 1
-            assert undo(back, back.version, SHOP, MOMENT).lines == after.lines
+            assert held(undo(back, back.version, shop_at(in_two_days), MOMENT)) == held(after)
         cart = after
 
 

@@ -12,7 +12,7 @@ from carts.merge import Mode, merge
 from carts.undo import CannotUndo, undo
 from shopdev.people import People
 
-from .conftest import Clock, Products, new_guest, quantities
+from .conftest import Products, new_guest, quantities
 from .test_cart import MOMENT, SHOP, SKUS, cart_with, facts, wanted
 
 MODES: tuple[Mode, ...] = ("sum", "max", "keep_saved", "keep_guest")
@@ -130,13 +130,3 @@ async def test_a_merge_goes_on_while_products_is_down(
     answer = await client.post("/carts/merge", json={}, headers=people.bearer("user") | guest.headers)
     assert (answer.status_code, quantities(answer.json()["cart"])) == (200, {"A": 1})
     assert answer.json()["cart"]["stale"] is True
-
-
-async def test_a_merge_is_undone_over_the_wire(client: httpx.AsyncClient, people: People, clock: Clock) -> None:
-    bearer = people.bearer("user")
-    cart = (await client.post("/carts", json={"sku": "A", "quantity": 1}, headers=bearer)).json()
-    guest = await new_guest(client, ("A", 3), ("B", 1))
-    merged = (await client.post("/carts/merge", json={}, headers=bearer | guest.headers)).json()["cart"]
-    clock.pass_(hours=23)
-    undone = await client.post(f"/carts/{cart['id']}/undo", json={"version": merged["version"]}, headers=bearer)
-    assert (undone.status_code, quantities(undone.json())) == (200, {"A": 1})

@@ -276,22 +276,6 @@ async def test_half_a_line_or_both_forms_are_refused(client: httpx.AsyncClient) 
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/changes/1")
 
 
-async def test_the_history_is_told_newest_first_and_a_change_taken_back(guest: Guest) -> None:
-    await guest.add("A", 2)
-    await guest.add("B", 1)
-    await guest.set("A", 0)
-    items = (await guest.get("/history")).json()["items"]
-    assert [(i["version"], i["kind"], i["sku"], i["before"], i["after"]) for i in items] == [
-        (4, "removed", "A", 2, 0),
-        (3, "added", "B", 0, 1),
-        (2, "added", "A", 0, 2),
-    ]
-    undone = await guest.call("POST", "/undo", json={"version": 4})
-    assert (undone.status_code, quantities(undone.json()), undone.json()["version"]) == (200, {"A": 2, "B": 1}, 5)
-    again = await guest.call("POST", "/undo", json={"version": 4})
-    assert (again.status_code, again.json()["code"]) == (409, "cannot_undo")
-
-
 async def test_metrics_count_changes_conflicts_and_store_calls(client: httpx.AsyncClient) -> None:
     guest = await new_guest(client, ("A", 1))
     await guest.add("NONE", 1)

@@ -100,6 +100,16 @@ class Change(Struct, frozen=True, array_like=True):
     line: Line | None
 
 
+class PriceNote(Struct, frozen=True, array_like=True):
+    """That the price of a line had changed when a version was saved. It is told, and never taken back."""
+
+    version: int
+    at: datetime
+    sku: str
+    before: Money
+    after: Money
+
+
 class Cart(Struct, frozen=True):
     """A cart: a guest's, opened by the token whose hash it keeps, or a user's. Closed ones only tell that they were."""
 
@@ -114,10 +124,17 @@ class Cart(Struct, frozen=True):
     updated_at: datetime
     expires_at: datetime
     is_open: bool = True
+    # Beside the changes, not among them: undo takes quantities back and has no eye for prices.
+    price_notes: tuple[PriceNote, ...] = ()
 
     def line(self, sku: str) -> Line | None:
         """The line of that SKU."""
         return next((line for line in self.lines if line.sku == sku), None)
+
+    def told(self) -> list[Change | PriceNote]:
+        """All that is told of the cart, oldest first; of one version the prices first, since they changed before it."""
+        both: list[Change | PriceNote] = [*self.price_notes, *self.history]
+        return sorted(both, key=lambda one: one.version)
 
     def opens_for(self, user_id: str | None, token_hash: str | None) -> bool:
         """Whether this is the user's own cart, or the one the token was given for."""
@@ -208,22 +225,36 @@ def _last_position(cart: Cart) -> int:
 def changed(cart: Cart, lines: Iterable[Line], kind: Kind, catalogue: Catalogue, moment: datetime) -> Cart:
     """The cart's next version with these lines, its history told; the same cart where no quantity changes."""
     ordered = sorted(lines, key=lambda line: line.position)
-    next_cart = touched(cart, moment)
     now = {line.sku: line for line in ordered}
     was = {line.sku: line for line in cart.lines}
     skus = sorted(was.keys() | now.keys(), key=lambda sku: (now.get(sku) or was[sku]).position)
     changes = [
-        _change(next_cart.version, moment, kind, was.get(sku), now.get(sku))
+        _change(cart.version + 1, moment, kind, was.get(sku), now.get(sku))
         for sku in skus
         if (was[sku].wanted if sku in was else 0) != (now[sku].wanted if sku in now else 0)
     ]
-    if not changes:
-        return cart
-    return replace(
-        next_cart,
-        currency=ordered[0].added_price.currency if ordered else cart.currency,
-        lines=tuple(replace(line, seen=catalogue.get(line.sku) or line.seen) for line in ordered),
-        history=_bounded((*cart.history, *changes)),
+    return next_version(cart, ordered, changes, catalogue, moment) if changes else cart
+
+
+def next_version(
+    cart: Cart, lines: Sequence[Line], changes: Sequence[Change], catalogue: Catalogue, moment: datetime
+) -> Cart:
+    """The next version with these lines, as the catalogue tells them now, and with what changed in its history."""
+    next_cart = touched(cart, moment)
+    told = [(line, catalogue.get(line.sku) or line.seen) for line in lines]
+    notes = [
+        PriceNote(next_cart.version, moment, line.sku, line.seen.price, facts.price)
+        for line, facts in told
+        if facts.price != line.seen.price
+    ]
+    return _bounded(
+        replace(
+            next_cart,
+            currency=lines[0].added_price.currency if lines else cart.currency,
+            lines=tuple(replace(line, seen=facts) for line, facts in told),
+            history=(*cart.history, *changes),
+            price_notes=(*cart.price_notes, *notes),
+        )
     )
 
 
@@ -237,14 +268,20 @@ def _change(version: int, moment: datetime, kind: Kind, was: Line | None, now: L
     return Change(version, moment, told, line.sku, before, after, was if now is None else None)
 
 
-def _bounded(history: tuple[Change, ...]) -> tuple[Change, ...]:
-    """The newest changes; a version is kept whole or not at all, since half of it could not be taken back."""
-    if len(history) <= HISTORY_MAX:
-        return history
-    last_dropped = history[-HISTORY_MAX - 1].version
-    return tuple(change for change in history if change.version > last_dropped)
+def _bounded(cart: Cart) -> Cart:
+    """The cart with the newest of its history; a version is kept whole or not at all: half cannot be taken back."""
+    told = cart.told()
+    if len(told) <= HISTORY_MAX:
+        return cart
+    last_dropped = told[-HISTORY_MAX - 1].version
+    return replace(
+        cart,
+        history=tuple(change for change in cart.history if change.version > last_dropped),
+        price_notes=tuple(note for note in cart.price_notes if note.version > last_dropped),
+    )
 
 
 def close(cart: Cart, moment: datetime) -> Cart:
     """What is left of a cart that was deleted or merged into another: that it was there, until it would expire."""
-    return replace(cart, version=cart.version + 1, lines=(), history=(), updated_at=moment, is_open=False)
+    emptied = replace(cart, lines=(), history=(), price_notes=())
+    return replace(emptied, version=cart.version + 1, updated_at=moment, is_open=False)

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from carts.cart import LINES_MAX, QUANTITY_MAX, Cart, Catalogue, Facts, Line, changed, touched
+from carts.cart import LINES_MAX, QUANTITY_MAX, Cart, Catalogue, Facts, Line, changed, next_version
 
 Mode = Literal["sum", "max", "keep_saved", "keep_guest"]
 Outcome = Literal["kept", "summed", "capped", "replaced", "dropped"]
@@ -45,7 +45,10 @@ def merge(saved: Cart, guest: Cart, mode: Mode, catalogue: Catalogue, moment: da
                 lines[theirs.sku] = replace(theirs, position=position)
         report.append(merged)
     merged_cart = changed(saved, lines.values(), "merged", catalogue, moment)
-    return (touched(saved, moment) if merged_cart is saved else merged_cart), report
+    if merged_cart is saved:
+        # A version all the same: the answer and the end of the guest's cart are kept with it.
+        merged_cart = next_version(saved, saved.lines, (), catalogue, moment)
+    return merged_cart, report
 
 
 def _only(line: Line, where: Literal["saved", "guest"]) -> Merged:

@@ -188,7 +188,7 @@ async def remove_line(
 async def show_history(
     request: ShopRequest, cart_id: FromPath[str], shop: Carts, cart_token: Token = None
 ) -> Response[HistoryOut]:
-    """What happened to the cart, newest first: the last 200 changes of lines."""
+    """What happened to the cart, newest first: the last 200 changes of lines and of their prices."""
     return request.answer(history_out(await Visitor.of(request, cart_token).get_open(shop, cart_id)))
 
 

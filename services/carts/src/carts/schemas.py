@@ -1,12 +1,12 @@
 """The wire: what carts take and give as JSON."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from carts.cart import Cart, Change, Edit, Kind
+from carts.cart import Cart, Change, Edit, Kind, PriceNote
 from carts.merge import Merged, Mode, Outcome
 from carts.pricing import Code, PricedCart
 from shopkit.errors import InvalidRequest
@@ -135,14 +135,14 @@ class CartOut(msgspec.Struct, omit_defaults=True):
 
 
 class ChangeOut(msgspec.Struct):
-    """What a version did to a line: how many there were before and after."""
+    """What a version did to a line: how many there were before and after. A `price_noted` tells its prices instead."""
 
     version: int
     at: datetime
-    kind: Kind
+    kind: Literal[Kind, "price_noted"]
     sku: str
-    before: int
-    after: int
+    before: Money | int
+    after: Money | int
 
 
 class HistoryOut(msgspec.Struct):
@@ -184,11 +184,12 @@ def cart_out(priced: PricedCart, token: str | None = None) -> CartOut:
 
 def history_out(cart: Cart) -> HistoryOut:
     """A cart's history for the wire."""
-    return HistoryOut([_change_out(change) for change in reversed(cart.history)])
+    return HistoryOut([_change_out(one) for one in reversed(cart.told())])
 
 
-def _change_out(change: Change) -> ChangeOut:
-    return ChangeOut(change.version, change.at, change.kind, change.sku, change.before, change.after)
+def _change_out(one: Change | PriceNote) -> ChangeOut:
+    kind: Literal[Kind, "price_noted"] = one.kind if isinstance(one, Change) else "price_noted"
+    return ChangeOut(one.version, one.at, kind, one.sku, one.before, one.after)
 
 
 def merge_out(priced: PricedCart, report: list[Merged]) -> MergeOut:

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 from litestar import Litestar
 from litestar.config.compression import CompressionConfig
-from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 
 from shopkit import meta
@@ -85,7 +84,6 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
         request_max_body_size=FORM_LIMIT,
         exception_handlers={SignInNeeded: faults.ask_to_sign_in, Refused: faults.tell_refusal, Exception: pass_on},
         dependencies=collaborators,
-        response_headers=[ResponseHeader(name=name, value=value) for name, value in faults.headers_of(front).items()],
         compression_config=CompressionConfig(backend="gzip", minimum_size=1000, gzip_compress_level=4),
         logging_config=None,
     )

@@ -14,16 +14,6 @@ from storefront.front import Front
 from storefront.visit import HTML, SignInNeeded, Visit, problem_text
 
 
-def headers_of(front: Front) -> dict[str, str]:
-    """What every answer says to the browser about trust."""
-    return {
-        "content-security-policy": front.policy,
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "same-origin",
-        "cross-origin-opener-policy": "same-origin",
-    }
-
-
 def words_for(visit: Visit, error: ShopError) -> tuple[str, str]:
     """A heading and a sentence for a failure."""
     say = visit.say
@@ -55,7 +45,7 @@ def writer(front: Front) -> Callable[[ShopError, Any], tuple[dict[str, str], byt
         status = problems.status_of(type(error))
         template = "_fault.html" if visit.is_partial else "fault.html"
         page = visit.page(template, status=status, heading=heading, words=words, retry=status >= 500)
-        headers = {"content-type": HTML, "cache-control": "no-store", **headers_of(front), **problems.headers_of(error)}
+        headers = {"Content-Type": HTML, "Cache-Control": "no-store", **front.headers, **problems.headers_of(error)}
         headers.pop("WWW-Authenticate", None)
         if visit.is_partial:
             # The rest of the page stays as it is; what went wrong is told where notes are.

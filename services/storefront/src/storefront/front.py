@@ -22,6 +22,14 @@ from storefront.words import Words, load
 MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "LICENSE": "text/plain"}
 
 
+# What every page says to the browser about trust, besides its policy.
+TRUST = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
 class Asset(NamedTuple):
     """A file that pages use, ready to be sent."""
 
@@ -45,7 +53,7 @@ class Front:
         self.languages = load()
         self.assets = {name: _asset(name, file) for name, file in _files(files("storefront").joinpath("static"))}
         self._environments = {tag: self._environment(words) for tag, words in self.languages.items()}
-        self.policy = _policy(settings.image_hosts)
+        self.headers = {"Content-Security-Policy": _policy(settings.image_hosts), **TRUST}
 
     def render(self, words: Words, template: str, context: dict[str, Any]) -> str:
         """A page in one language."""

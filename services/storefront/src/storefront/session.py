@@ -64,7 +64,9 @@ class Cookies:
     def open(self, text: str | None) -> Session | None:
         """The session; None for a text that is not ours, that was tampered with or that is too old."""
         try:
-            plain = zlib.decompress(self._cipher.decrypt((text or "").encode(), ttl=LIFE_SECONDS))
+            # Cookies leave out the padding, whose `=` would have to be quoted.
+            padded = (text or "") + "=" * (-len(text or "") % 4)
+            plain = zlib.decompress(self._cipher.decrypt(padded.encode(), ttl=LIFE_SECONDS))
             return msgspec.json.decode(plain, type=Session)
         except (InvalidToken, zlib.error, msgspec.DecodeError, UnicodeError):
             return None
@@ -73,7 +75,7 @@ class Cookies:
         """The text that opens as this session. Notes that do not fit into a cookie are dropped, oldest first."""
         while True:
             plain = zlib.compress(msgspec.json.encode(session))
-            text = self._cipher.encrypt(plain).decode()
+            text = self._cipher.encrypt(plain).decode().rstrip("=")
             if len(text) <= COOKIE_LONGEST or not session.notes:
                 return text
             session = msgspec.structs.replace(session, notes=session.notes[1:])

@@ -130,7 +130,7 @@ class Visit:
     def go(self, path: str) -> Response[str]:
         """On to another page: a reload or the back button will not send the form again."""
         if self.is_partial:
-            return self.answer(Response("", headers={"HX-Location": path}))
+            return self.answer(Response("", headers={"HX-Redirect": path}))
         return self.answer(Response("", status_code=303, headers={"Location": path, "Cache-Control": "no-store"}))
 
     def _common(self) -> dict[str, Any]:
@@ -144,6 +144,7 @@ class Visit:
 
     def answer(self, response: Response[str]) -> Response[str]:
         """Any response, with the session if it changed."""
+        response.headers.update(self.front.headers)
         response.headers["Vary"] = "Accept-Language, Cookie, HX-Request"
         if self.session != self._given:
             cookies = self.front.cookies

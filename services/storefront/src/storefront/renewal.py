@@ -9,8 +9,9 @@ from storefront.session import Person
 
 # An access token that ends sooner than this is renewed before it is used.
 MARGIN_SECONDS = 30
-# A page that was asked for with the old cookie may come this long after the token in it was used up.
-REMEMBERED_SECONDS = 60
+# A browser may come with the old cookie this long after the token in it was used up: a second tab, or one that left
+# before the answer with the new cookie came. Shorter than an access token lives, so what is remembered is good.
+REMEMBERED_SECONDS = 600
 REMEMBERED = 10_000
 
 

@@ -167,6 +167,18 @@ async def test_many_items_of_one_product_follow_each_other(shop: httpx.AsyncClie
     assert (found["variants"][0]["stock"], found["version"]) == (59, 61)
 
 
+async def test_large_products_keep_their_order_among_small_ones(shop: httpx.AsyncClient) -> None:
+    large = [
+        {"name": f"Large {n}", "variants": [{"sku": f"L{n}-{k}", "price": PRICE} for k in range(100)]} for n in range(3)
+    ]
+    results = await placed(shop, body("A"), large[0], 5, large[1], {"sku": "L0-7", "stock": 7}, large[2], body("A"))
+    assert [result["status"] for result in results] == [201, 201, 422, 201, 200, 201, 200]
+    assert results[4]["id"] == results[1]["id"]
+    assert results[6]["id"] == results[0]["id"]
+    (found,) = (await shop.get("/products?sku=L0-99")).json()["items"]
+    assert (found["name"], found["variants"][7]["stock"], len(found["variants"])) == ("Large 0", 7, 100)
+
+
 async def test_racing_batches_with_the_same_skus_make_each_product_once(
     shop: httpx.AsyncClient, store_url: str, people: People
 ) -> None:

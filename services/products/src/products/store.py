@@ -53,7 +53,7 @@ class ProductStore(Store, Protocol):
     async def keep_all(self, products: Sequence[Product]) -> list[Refusal | None]:
         """Adds those of version 1 and saves the others, each on its own; for each None, or why it was not kept.
 
-        Not atomic as a whole: where the store fails, some may be kept. For tens of products at a time.
+        Not atomic as a whole: where the store fails, some may be kept. Meant for some hundred at a time.
         """
         ...
 

@@ -72,6 +72,18 @@ class Process:
         """SIGTERM, and waits for the end."""
         self._signal(signal.SIGTERM)
 
+    def pause(self) -> None:
+        """It hangs: connections are taken, and nothing is answered."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """It goes on where it was."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: int) -> None:
+        if self._process is not None:
+            os.killpg(self._process.pid, number)
+
     def _signal(self, number: int) -> None:
         if self._process is None:
             return

@@ -84,7 +84,8 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
         request_max_body_size=FORM_LIMIT,
         exception_handlers={SignInNeeded: faults.ask_to_sign_in, Refused: faults.tell_refusal, Exception: pass_on},
         dependencies=collaborators,
-        compression_config=CompressionConfig(backend="gzip", minimum_size=1000, gzip_compress_level=4),
+        # Assets are compressed already, once and for all.
+        compression_config=CompressionConfig("gzip", minimum_size=1000, gzip_compress_level=4, exclude="^/static/"),
         logging_config=None,
     )
     routes = build(openapi_config=None, lifespan=[lambda _: lifespan()])

@@ -36,7 +36,7 @@ SIZES = ("XS", "S", "M", "L", "XL", "XXL")
 WORDS = "amber basil cedar dune ember fjord grove harbor iris juniper kelp linen maple north oak pine quartz"
 # Two products of three have one variant, the others three to six.
 VARIANTS = (1, 1, 1, 1, 3, 6)
-SHARES = (10, 50, 99)
+SHARES = (10, 50, 90)
 POLL_SECONDS = 0.1
 
 
@@ -108,8 +108,10 @@ def run(name: str, command: list[str], shop: Shop, total: int) -> None:
     began = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "trolley", *command], env=shop.environment, stderr=sys.stderr)
     told = set()
+    peak = 0.0
     while process.poll() is None:
         done = shop.share(total)
+        peak = max(peak, memory(process.pid).rss)
         for at in SHARES:
             if done >= at and at not in told:
                 told.add(at)
@@ -118,7 +120,7 @@ def run(name: str, command: list[str], shop: Shop, total: int) -> None:
                 )
         time.sleep(POLL_SECONDS)
     seconds = time.monotonic() - began
-    print(f"{name}: {seconds:.1f} s, {total / seconds:,.0f} rows/s; products {shop.products.rss():.0f} MiB", flush=True)
+    print(f"{name}: {seconds:.1f} s, {total / seconds:,.0f} rows/s; at most {peak:.0f} MiB", flush=True)
     if process.returncode:
         sys.exit(f"it ended with {process.returncode}")
 

@@ -74,8 +74,7 @@ def read(file: BinaryIO, filename: str, currency: str) -> Iterator[Entry | Fault
         raise WrongFile(f"{filename} is no catalogue: its first line is not CSV.") from error
     except WrongColumns as wrong:
         raise WrongFile(f"{filename} is no catalogue: {wrong}.") from wrong
-    # Where a semicolon separates the cells, a comma separates the decimals.
-    return _Reader(columns, currency, "," if delimiter == ";" else ".").read(records(lines, delimiter))
+    return _Reader(columns, currency, delimiter).read(records(lines, delimiter))
 
 
 def is_json_lines(head: bytes, filename: str) -> bool:
@@ -143,10 +142,12 @@ class _Group:
 class _Reader:
     """Puts the rows of a CSV file together to products."""
 
-    def __init__(self, columns: Columns, currency: str, point: str) -> None:
+    def __init__(self, columns: Columns, currency: str, delimiter: str) -> None:
         self._columns = columns
         self._currency = currency
-        self._point = point
+        self._delimiter = delimiter
+        # Where a semicolon separates the cells, a comma separates the decimals.
+        self._point = "," if delimiter == ";" else "."
         self._seen = Seen()
         self._group: _Group | None = None
 
@@ -185,7 +186,7 @@ class _Reader:
         group = self._group
         if group is None:
             yield Fault(record.line, "", record.detail)
-        elif group.rows.handle and group.rows.handle in record.text:
+        elif group.rows.handle in {cell.strip('" ') for cell in record.text.split(self._delimiter)} - {""}:
             group.problems.append((record.line, record.detail))
         else:
             group.undecided.append(Fault(record.line, "", record.detail))

@@ -50,7 +50,7 @@ def records(lines: Lines, delimiter: str) -> Iterator[Record | Broken]:
         fault = next((line.fault for line in taken if line.fault), "")
         if fault:
             yield Broken(taken[0].number, taken[0].text, fault)
-        elif any(cells):
+        elif any(map(str.strip, cells)):
             yield Record(taken[0].number, cells)
 
 

@@ -1,6 +1,6 @@
 """What POST /products takes, as this package must know it to find faults in a file without asking the service.
 
-A test holds these types to the service's openapi.json.
+A test holds these types to the service's own.
 """
 
 import re

@@ -35,10 +35,11 @@ def find_mongod() -> Path:
 
 
 class Mongod:
-    """`with Mongod(folder) as url:` or start() and stop()."""
+    """`with Mongod(folder) as url:` or start() and stop(). The cache is small, for one beside a desk's other work."""
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    def __init__(self, folder: Path, port: int = 0, cache_gb: float = 0.25) -> None:
         self.folder = folder
+        self.cache_gb = cache_gb
         self.port = port or free_port()
         self.url = f"mongodb://127.0.0.1:{self.port}/?replicaSet=trolley"
         self.process: subprocess.Popen[bytes] | None = None
@@ -48,7 +49,8 @@ class Mongod:
         program = find_mongod()
         self.folder.mkdir(parents=True, exist_ok=True)
         command = [str(program), "--dbpath", str(self.folder), "--port", str(self.port), "--bind_ip", "127.0.0.1"]
-        options = ["--replSet", "trolley", "--wiredTigerCacheSizeGB", "0.25", "--setParameter", "ttlMonitorSleepSecs=5"]
+        options = ["--replSet", "trolley", "--wiredTigerCacheSizeGB", str(self.cache_gb)]
+        options += ["--setParameter", "ttlMonitorSleepSecs=5"]
         log = (self.folder / "mongod.log").open("ab")
         # A group of its own: Ctrl-C reaches the launcher alone, which stops the services before their database.
         self.process = subprocess.Popen(

@@ -25,7 +25,7 @@ class Form:
 
 
 class Page(HTMLParser):
-    """An answer as a person sees it: `text`, `links` by their text, `forms`; and every `element` with its attributes."""
+    """An answer as a person sees it: `text`, `links` by their text and `forms`; and all `elements`."""
 
     def __init__(self, response: httpx.Response) -> None:
         super().__init__(convert_charrefs=True)

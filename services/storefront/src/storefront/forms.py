@@ -5,6 +5,7 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from shopkit.errors import Forbidden, InvalidRequest
 from storefront.backends.answers import Problem
@@ -56,6 +57,12 @@ def require_token(token: str, sent: str, site: str) -> None:
     plain = bytes(a ^ b for a, b in zip(raw[:half], raw[half:], strict=False))
     if site not in {"", "same-origin", "none"} or not hmac.compare_digest(plain, token.encode()):
         raise FormExpired
+
+
+def key_of(once: str, *content: object) -> str:
+    """The Idempotency-Key of a form: the same for the same form with the same content, whatever text was sent."""
+    parts = (once or secrets.token_urlsafe(), *content)
+    return sha256("\n".join(map(str, parts)).encode(errors="backslashreplace")).hexdigest()
 
 
 def whole_number(text: str, least: int, most: int) -> int:

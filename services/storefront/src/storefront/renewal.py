@@ -36,9 +36,9 @@ class Renewal:
         self._clock = clock
         self._under_way: dict[bytes, tuple[float, asyncio.Task[Person]]] = {}
 
-    def is_due(self, person: Person) -> bool:
-        """Whether the access token has ended or soon will."""
-        return person.expires_at - MARGIN_SECONDS <= self._clock().timestamp()
+    def is_due(self, person: Person, seconds: int = MARGIN_SECONDS) -> bool:
+        """Whether the access token has ended or will within so many seconds."""
+        return person.expires_at - seconds <= self._clock().timestamp()
 
     async def renew(self, person: Person) -> Person:
         """The same person with new tokens. Refused where the sign-in has ended, Unavailable where users is down."""

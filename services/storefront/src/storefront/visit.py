@@ -2,19 +2,23 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from litestar import Request, Response
 from msgspec.structs import replace
 
-from shopkit.errors import Unavailable
+from shopkit.errors import Forbidden, Unavailable
 from storefront.backends.answers import Problem, Refused, bearer
 from storefront.backends.carts import Cart, Opener
 from storefront.forms import masked, require_token
 from storefront.front import Front
+from storefront.renewal import MARGIN_SECONDS
 from storefront.session import LIFE_SECONDS, Note, Person, Session, new_session
 from storefront.words import choose
 
 HTML = "text/html; charset=utf-8"
+# What has a meaning in an address; of what is left, only letters, digits and "_.-~" may stand there as they are.
+ADDRESS_MARKS = "/?#[]@!$&'()*+,;=:%"
 # The cart's own header, as the wire contract has it.
 CART_TOKEN = "Cart-Token"  # noqa: S105
 
@@ -64,14 +68,27 @@ class Visit:
         require_token(self.session.csrf, str(content.get("csrf", "")), site)
         return {name: content[name] for name in content}
 
-    async def person(self) -> Person:
-        """Who is signed in, with an access token that is good now; SignInNeeded for everyone else."""
+    async def person(self, seconds: int = MARGIN_SECONDS) -> Person:
+        """Who is signed in, with an access token that is good for so long from now; SignInNeeded for everyone else."""
         person = self.session.person
         if person is None:
-            raise SignInNeeded(self.path if self.request.method == "GET" else "/account")
-        if self.front.renewal.is_due(person):
+            raise SignInNeeded(self._way_back())
+        if self.front.renewal.is_due(person, seconds):
             person = await self._renewed(person)
         return person
+
+    def require_staff(self) -> None:
+        """SignInNeeded for a guest, Forbidden for a customer."""
+        if self.session.person is None:
+            raise SignInNeeded(self._way_back())
+        if not self.session.person.is_staff:
+            raise Forbidden
+
+    def _way_back(self) -> str:
+        """Where to go on after signing in; what a form held is not sent again."""
+        if self.request.method == "GET":
+            return self.path
+        return "/admin" if self.path.startswith("/admin") else "/account"
 
     async def _renewed(self, person: Person) -> Person:
         try:
@@ -81,7 +98,7 @@ class Visit:
                 raise Unavailable from refused
             self.sign_out()
             self.note(self.say("You were signed out. Please sign in again."), kind="bad")
-            raise SignInNeeded(self.path if self.request.method == "GET" else "/account") from refused
+            raise SignInNeeded(self._way_back()) from refused
         self.keep(person=renewed)
         return renewed
 
@@ -129,6 +146,7 @@ class Visit:
 
     def go(self, path: str) -> Response[str]:
         """On to another page: a reload or the back button will not send the form again."""
+        path = quote(path, safe=ADDRESS_MARKS)
         if self.is_partial:
             return self.answer(Response("", headers={"HX-Redirect": path}))
         return self.answer(Response("", status_code=303, headers={"Location": path, "Cache-Control": "no-store"}))

@@ -1,5 +1,6 @@
 """Reading what services answer: the record asked for, or the situation they name."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -10,6 +11,8 @@ from shopkit.errors import FieldError
 
 T = TypeVar("T")
 JSON = {"Content-Type": "application/json"}
+# Seconds between asking again; together somewhat longer than most calls take.
+IN_FLIGHT_WAITS = (0.02, 0.05, 0.1, 0.2, 0.3)
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -69,11 +72,20 @@ async def ask(
     headers: Mapping[str, str] | None = None,
     seconds: float = 0,
 ) -> T:
-    """Sends `content` as JSON and reads the answer as `kind`. Refused, or Unavailable where the service fails."""
-    if content is None:
-        return read(await hop.call(method, path, dict(headers or {}), seconds), kind)
-    body = msgspec.json.encode(content)
-    return read(await hop.call(method, path, {**JSON, **(headers or {})}, seconds, data=body), kind)
+    """Sends `content` as JSON and reads the answer as `kind`. Refused, or Unavailable where the service fails.
+
+    Where the same form is at work already, as after a double click, it waits for the answer that is for both.
+    """
+    body = {} if content is None else {"data": msgspec.json.encode(content)}
+    sent = {**(JSON if body else {}), **(headers or {})}
+    for wait in IN_FLIGHT_WAITS:
+        try:
+            return read(await hop.call(method, path, sent, seconds, **body), kind)
+        except Refused as refused:
+            if refused.code != "idempotency_in_flight":
+                raise
+            await asyncio.sleep(wait)
+    return read(await hop.call(method, path, sent, seconds, **body), kind)
 
 
 def bearer(access_token: str) -> dict[str, str]:

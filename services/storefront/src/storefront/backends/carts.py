@@ -1,5 +1,7 @@
 """Carts, as the carts service has them."""
 
+from urllib.parse import quote
+
 import msgspec
 
 from shopkit.client import Hop
@@ -104,9 +106,8 @@ class Carts:
 
     async def set_quantity(self, opener: Opener, cart_id: str, sku: str, quantity: int) -> Cart:
         """Sets how many there shall be; 0 removes the line."""
-        return await ask(
-            self._hop, "PUT", f"/carts/{cart_id}/lines/{sku}", Cart, {"quantity": quantity}, headers=opener
-        )
+        path = f"/carts/{cart_id}/lines/{quote(sku, safe='')}"
+        return await ask(self._hop, "PUT", path, Cart, {"quantity": quantity}, headers=opener)
 
     async def history(self, opener: Opener, cart_id: str) -> list[Change]:
         """What happened to the cart, newest first."""

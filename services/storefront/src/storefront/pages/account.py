@@ -13,27 +13,27 @@ from msgspec.structs import replace
 from shopkit.errors import Unavailable
 from storefront.backends.answers import Refused
 from storefront.backends.users import User
-from storefront.forms import Form
+from storefront.forms import Form, key_of
 from storefront.merging import take_cart_along
 from storefront.renewal import person_of
 from storefront.visit import Visit
 
 Visitor = NamedDependency[SkipValidation[Visit]]
-Next = Annotated[str, QueryParameter(name="next", max_length=500)]
+Next = Annotated[str, QueryParameter(name="next")]
 
 
-def local(path: str) -> str:
-    """The path, if it leads to a page of ours; else the account."""
+def local(path: str, home: str = "/account") -> str:
+    """The path, if it leads to a page of ours; else `home`."""
     is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if is_local else "/account"
+    return path if is_local else home
 
 
 @get("/sign-in")
-async def show_sign_in(visit: Visitor, next_path: Next = "/account") -> Response[str]:
+async def show_sign_in(visit: Visitor, next_path: Next = "") -> Response[str]:
     """The form to sign in."""
     if visit.session.person is not None:
-        return visit.go(local(next_path))
-    return visit.page("sign_in.html", form=Form(), next=local(next_path))
+        return visit.go(local(next_path, _home(visit)))
+    return visit.page("sign_in.html", form=Form(), next=local(next_path, ""))
 
 
 @post("/sign-in", status_code=200)
@@ -45,9 +45,9 @@ async def sign_in(visit: Visitor) -> Response[str]:
         await _sign_in(visit, str(fields.get("email", "")), str(fields.get("password", "")))
     except (Refused, Unavailable) as failure:
         _refuse(visit, form, failure)
-        next_path = local(str(fields.get("next", "")))
+        next_path = local(str(fields.get("next", "")), "")
         return visit.page("sign_in.html", status=_status(failure), form=form, next=next_path)
-    return visit.go(local(str(fields.get("next", ""))))
+    return visit.go(local(str(fields.get("next", "")), _home(visit)))
 
 
 @get("/register")
@@ -64,7 +64,7 @@ async def register(visit: Visitor) -> Response[str]:
     fields = await visit.form()
     form, next_path = Form.typed(fields), local(str(fields.get("next", "")))
     email, password, name = (str(fields.get(field, "")) for field in ("email", "password", "name"))
-    key = str(fields.get("once", "")) or visit.session.visitor
+    key = key_of(str(fields.get("once", "")), email)
     try:
         await visit.front.users.register(email, password, name, address=visit.address, key=key)
         await _sign_in(visit, email, password)
@@ -150,6 +150,12 @@ async def delete_account(visit: Visitor) -> Response[str]:
     visit.sign_out()
     visit.note(visit.say("Your account is deleted."))
     return visit.go("/")
+
+
+def _home(visit: Visit) -> str:
+    """Where those who sign in without a place to go to are at home."""
+    person = visit.session.person
+    return "/admin" if person and person.is_staff else "/account"
 
 
 async def _sign_in(visit: Visit, email: str, password: str) -> None:

@@ -7,7 +7,7 @@ from litestar.params import FromPath, SkipValidation
 from shopkit.errors import InvalidRequest, Unavailable
 from storefront.backends.answers import Problem, Refused
 from storefront.backends.carts import Cart, Opener
-from storefront.forms import whole_number
+from storefront.forms import key_of, whole_number
 from storefront.merging import take_cart_along
 from storefront.pages.catalogue import product_page
 from storefront.visit import CART_TOKEN, Visit, problem_text
@@ -34,7 +34,7 @@ async def add_to_cart(visit: Visitor) -> Response[str]:
     sku, slug, typed = str(form.get("sku", "")), str(form.get("slug", "")), str(form.get("quantity", "1"))
     try:
         quantity = whole_number(typed, 1, QUANTITY_MOST)
-        cart = await _add(visit, sku, quantity, str(form.get("once", "")))
+        cart = await _add(visit, sku, quantity, key_of(str(form.get("once", "")), sku, quantity))
     except (Refused, InvalidRequest) as refused:
         problem = refused.problem if isinstance(refused, Refused) else Problem("invalid_quantity", refused.detail)
         fault = problem_text(visit, problem)
@@ -80,7 +80,8 @@ async def undo(visit: Visitor) -> Response[str]:
         return _cart_again(visit, None)
     try:
         version = whole_number(str(form.get("version", "")), 1, 10**9 - 1)
-        cart = await visit.front.carts.undo(opener, before.id, version, str(form.get("once", "")))
+        key = key_of(str(form.get("once", "")), version)
+        cart = await visit.front.carts.undo(opener, before.id, version, key)
     except (Refused, InvalidRequest) as refused:
         problem = refused.problem if isinstance(refused, Refused) else Problem("cannot_undo", refused.detail)
         visit.note(problem_text(visit, problem), kind="bad")
@@ -108,18 +109,18 @@ async def _open(visit: Visit) -> tuple[Opener | None, Cart | None]:
     return await visit.opener(), cart
 
 
-async def _add(visit: Visit, sku: str, quantity: int, once: str) -> Cart:
+async def _add(visit: Visit, sku: str, quantity: int, key: str) -> Cart:
     opener = await visit.opener()
     if opener is None:
         opener = await _first_cart(visit)
     try:
-        return await visit.front.carts.add(opener, sku, quantity, once)
+        return await visit.front.carts.add(opener, sku, quantity, key)
     except Refused as refused:
         if refused.status != 404 or visit.session.person is not None:
             raise
     # The guest's cart has expired or was deleted: a new one takes its place.
     visit.forget_cart()
-    return await visit.front.carts.add(await _first_cart(visit), sku, quantity, once)
+    return await visit.front.carts.add(await _first_cart(visit), sku, quantity, key)
 
 
 async def _first_cart(visit: Visit) -> Opener:

@@ -22,6 +22,12 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
+// What was left empty need not stand in the address.
+document.addEventListener("formdata", (event) => {
+  if (event.target.method !== "get") return;
+  for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+});
+
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit-on-change]") && event.target.value !== "") event.target.form.requestSubmit();
 });

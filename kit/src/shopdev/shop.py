@@ -29,6 +29,7 @@ class Shop:
         urls = {"USERS_URL": users.url, "PRODUCTS_URL": products.url}
         carts = Process("carts", STORE_URL=store_url("carts"), **urls)
         self.processes = {"users": users, "products": products, "carts": carts}
+        self._keeper = ""
 
     @property
     def urls(self) -> dict[str, str]:
@@ -62,12 +63,17 @@ class Shop:
         answer = self.call("users", "POST", "/login", json={"email": email, "password": password}).json()
         return {"Authorization": f"Bearer {answer['access_token']}"}
 
+    def staff_bearer(self) -> dict[str, str]:
+        """The header of one who may change the catalogue; always the same one."""
+        self._keeper = self._keeper or self.staff()
+        return self.bearer(self._keeper)
+
     def add(self, items: Sequence[dict[str, Any]]) -> None:
         """Products as POST /products takes them; with a known SKU, changes to them."""
-        staff = self.bearer(self.staff())
+        headers = self.staff_bearer()
         for start in range(0, len(items), PORTION):
             body = {"items": items[start : start + PORTION]}
-            results = self.call("products", "POST", "/products/batch", json=body, headers=staff).json()["results"]
+            results = self.call("products", "POST", "/products/batch", json=body, headers=headers).json()["results"]
             refused = [result["problem"] for result in results if result["status"] >= 400]
             assert not refused, refused[:3]
 

@@ -110,17 +110,12 @@ async def _open(visit: Visit) -> tuple[Opener | None, Cart | None]:
 
 
 async def _add(visit: Visit, sku: str, quantity: int, key: str) -> Cart:
-    opener = await visit.opener()
-    if opener is None:
-        opener = await _first_cart(visit)
-    try:
-        return await visit.front.carts.add(opener, sku, quantity, key)
-    except Refused as refused:
-        if refused.status != 404 or visit.session.person is not None:
-            raise
-    # The guest's cart has expired or was deleted: a new one takes its place.
-    visit.forget_cart()
-    return await visit.front.carts.add(await _first_cart(visit), sku, quantity, key)
+    opener = await visit.opener() or await _first_cart(visit)
+    cart = await visit.front.carts.add(opener, sku, quantity, key)
+    if cart.token:
+        # The guest's cart had expired or was deleted; a new one took its place.
+        visit.keep(cart_token=cart.token)
+    return cart
 
 
 async def _first_cart(visit: Visit) -> Opener:

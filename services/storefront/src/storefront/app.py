@@ -24,12 +24,14 @@ from storefront.backends.carts import Carts
 from storefront.backends.products import Catalogue
 from storefront.backends.users import Users
 from storefront.front import Front
-from storefront.pages import account, assets, cart, catalogue
+from storefront.pages import account, admin, admin_import, admin_product, assets, cart, catalogue
 from storefront.settings import Settings
 from storefront.visit import SignInNeeded, Visit
 
 NAME = "storefront"
 FORM_LIMIT = 256 * 1024
+# Assets are compressed once and for all; what compresses would hold back the progress of an import.
+UNCOMPRESSED = ["^/static/", "^/admin/import$"]
 PAGES = [
     catalogue.show_home,
     catalogue.show_search,
@@ -49,6 +51,16 @@ PAGES = [
     account.change_password,
     account.export_account,
     account.delete_account,
+    admin.show_products,
+    admin.archive,
+    admin.restore,
+    admin.change_stock,
+    admin_product.show_new,
+    admin_product.add_product,
+    admin_product.show_edit,
+    admin_product.save_product,
+    admin_import.show_import,
+    admin_import.import_file,
     assets.show_asset,
     assets.show_picture,
     assets.choose_language,
@@ -84,8 +96,7 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
         request_max_body_size=FORM_LIMIT,
         exception_handlers={SignInNeeded: faults.ask_to_sign_in, Refused: faults.tell_refusal, Exception: pass_on},
         dependencies=collaborators,
-        # Assets are compressed already, once and for all.
-        compression_config=CompressionConfig("gzip", minimum_size=1000, gzip_compress_level=4, exclude="^/static/"),
+        compression_config=CompressionConfig("gzip", minimum_size=1000, gzip_compress_level=4, exclude=UNCOMPRESSED),
         logging_config=None,
     )
     routes = build(openapi_config=None, lifespan=[lambda _: lifespan()])

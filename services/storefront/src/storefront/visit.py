@@ -1,7 +1,7 @@
 """One request of one visitor: their session, their language, the services on their behalf, and the page they get."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from litestar import Request, Response
@@ -21,6 +21,7 @@ HTML = "text/html; charset=utf-8"
 ADDRESS_MARKS = "/?#[]@!$&'()*+,;=:%"
 # The cart's own header, as the wire contract has it.
 CART_TOKEN = "Cart-Token"  # noqa: S105
+Answer = TypeVar("Answer", bound=Response[Any])
 
 
 class SignInNeeded(Exception):
@@ -160,7 +161,7 @@ class Visit:
             "hx": self.is_partial,
         }
 
-    def answer(self, response: Response[str]) -> Response[str]:
+    def answer(self, response: Answer) -> Answer:
         """Any response, with the session if it changed."""
         response.headers.update(self.front.headers)
         response.headers["Vary"] = "Accept-Language, Cookie, HX-Request"

@@ -77,16 +77,8 @@ class Products(msgspec.Struct):
     facets: Facets
 
 
-class BatchResult(msgspec.Struct):
-    """What became of one item of a batch."""
-
-    status: int
-    id: str = ""
-    problem: dict[str, Any] | None = None
-
-
 class _Batch(msgspec.Struct):
-    results: list[BatchResult]
+    results: list[dict[str, Any]]
 
 
 class Catalogue:
@@ -127,8 +119,8 @@ class Catalogue:
         content = {"changes": [{"sku": sku, "delta": delta}]}
         await ask(self._hop, "POST", "/stock", dict[str, Any], content, headers=headers)
 
-    async def place(self, access_token: str, items: list[dict[str, Any]]) -> list[BatchResult]:
-        """Adds or changes many products; a result for each."""
+    async def place(self, access_token: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Adds or changes many products; for each `status`, and `id` or `problem`."""
         answer = await ask(
             self._hop,
             "POST",

@@ -39,6 +39,8 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, Attributes]] = []
         self._elsewhere: list[tuple[str, Attributes]] = []
         self._open: list[str] = []
+        self._by_id: dict[str, list[str]] = {}
+        self._inside: list[str] = []
         self._parts: list[str] = []
         self._form: Form | None = None
         self._select = ""
@@ -76,15 +78,16 @@ class Page(HTMLParser):
         return " ".join(self._text_of(each) for each in ids)
 
     def _text_of(self, element_id: str) -> str:
-        match = re.search(rf'id="{re.escape(element_id)}"[^>]*>(.*?)</', self.html, re.DOTALL)
-        assert match, f"Nothing on {self.path} has the id {element_id}."
-        return re.sub(r"<[^>]*>|\s+", " ", match[1]).strip()
+        assert element_id in self._by_id, f"Nothing on {self.path} has the id {element_id}."
+        return " ".join("".join(self._by_id[element_id]).split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         has = {name: value or "" for name, value in attrs}
         self.elements.append((tag, has))
         if tag not in VOID:
             self._open.append(tag)
+            self._inside.append(has.get("id", ""))
+            self._by_id.setdefault(has.get("id", ""), [])
         if tag == "form":
             self._form = Form(has.get("action", self.path), has)
             self.forms.append(self._form)
@@ -120,13 +123,16 @@ class Page(HTMLParser):
             self._form.fields[last], self._area = "".join(self._area).removeprefix("\n"), None
         if tag in self._open:
             while self._open.pop() != tag:
-                pass
+                self._inside.pop()
+            self._inside.pop()
 
     def handle_data(self, data: str) -> None:
         if self._area is not None:
             self._area.append(data)
         if not SILENT & set(self._open):
             self._parts.append(data)
+            for element_id in self._inside:
+                self._by_id[element_id].append(data)
             if self._link is not None:
                 self._link[1].append(data)
 

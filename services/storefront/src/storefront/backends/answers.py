@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -86,6 +87,13 @@ async def ask(
                 raise
             await asyncio.sleep(wait)
     return read(await hop.call(method, path, sent, seconds, **body), kind)
+
+
+def segment(text: str) -> str:
+    """A text as one part of a path; Refused, as what is not there, where it would lead elsewhere."""
+    if text in {"", ".", ".."}:
+        raise Refused(404, Problem("not_found", "There is nothing of this name."))
+    return quote(text, safe="")
 
 
 def bearer(access_token: str) -> dict[str, str]:

@@ -1,11 +1,9 @@
 """Carts, as the carts service has them."""
 
-from urllib.parse import quote
-
 import msgspec
 
 from shopkit.client import Hop
-from storefront.backends.answers import Money, ask
+from storefront.backends.answers import Money, ask, segment
 
 Opener = dict[str, str]
 
@@ -106,7 +104,7 @@ class Carts:
 
     async def set_quantity(self, opener: Opener, cart_id: str, sku: str, quantity: int) -> Cart:
         """Sets how many there shall be; 0 removes the line."""
-        path = f"/carts/{cart_id}/lines/{quote(sku, safe='')}"
+        path = f"/carts/{cart_id}/lines/{segment(sku)}"
         return await ask(self._hop, "PUT", path, Cart, {"quantity": quantity}, headers=opener)
 
     async def history(self, opener: Opener, cart_id: str) -> list[Change]:

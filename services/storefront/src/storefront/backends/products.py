@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
 from shopkit.client import Hop, Reply
-from storefront.backends.answers import Money, ask, bearer, read
+from storefront.backends.answers import Money, ask, bearer, read, segment
 
 # A batch of an import is many products; staff wait longer for it than a shopper for a page.
 BATCH_SECONDS = 60.0
@@ -93,11 +92,11 @@ class Catalogue:
 
     async def product(self, slug: str) -> Product:
         """One product, by slug or id."""
-        return await ask(self._hop, "GET", f"/products/{quote(slug, safe='')}", Product)
+        return await ask(self._hop, "GET", f"/products/{segment(slug)}", Product)
 
     async def picture(self, name: str) -> Reply:
         """A picture's bytes and headers."""
-        return await self._hop.call("GET", f"/images/{quote(name, safe='')}")
+        return await self._hop.call("GET", f"/images/{segment(name)}")
 
     async def add(self, access_token: str, content: Any, key: str) -> Product:
         """A new product."""

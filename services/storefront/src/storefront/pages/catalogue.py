@@ -14,7 +14,7 @@ from storefront.visit import Visit
 
 LATEST = "12"
 Visitor = NamedDependency[SkipValidation[Visit]]
-Chosen = Annotated[str, QueryParameter(name="sku", max_length=64)]
+Chosen = Annotated[str, QueryParameter(name="sku")]
 
 
 @get("/")

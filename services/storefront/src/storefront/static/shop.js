@@ -54,6 +54,12 @@ makeDismissible();
 for (const failure of ["htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(failure, () => tell("unreached"));
 }
+// A failure that the shop itself tells says where it goes; any other page of failure is somebody's on the way.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.xhr.status < 500 || event.detail.xhr.getResponseHeader("HX-Retarget")) return;
+  event.detail.shouldSwap = false;
+  tell("unreached");
+});
 
 // Who works with the keyboard goes on where they were: at the first product that is new, or at the top of the cart.
 let shown = 0;

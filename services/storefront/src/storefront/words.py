@@ -70,6 +70,8 @@ def choose(languages: Mapping[str, Words], wanted: str, accepted: str) -> Words:
     if wanted in languages:
         return languages[wanted]
     for tag in _by_preference(accepted):
+        if tag == "*":
+            break
         found = negotiate_locale([tag], list(languages), sep="-") or _same_script(tag, languages)
         if found:
             return languages[found]
@@ -85,7 +87,7 @@ def _by_preference(header: str) -> list[str]:
             quality = float(weight.strip().removeprefix("q=")) if weight.strip() else 1.0
         except ValueError:
             quality = 0.0
-        if quality > 0 and tag.strip():
+        if 0 < quality <= 1 and tag.strip():
             weighed.append((-quality, position, tag.strip()))
     return [tag for _, _, tag in sorted(weighed)]
 

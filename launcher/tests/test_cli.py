@@ -18,6 +18,10 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return ended.value.code or 0  # type: ignore[return-value]
 
 
+def ports(first_port: int) -> list[str]:
+    return ["--first-port", str(first_port), "--storefront-port", str(first_port + 3)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
@@ -26,6 +30,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["up", "--store", "oracle"], "oracle"),
         (["up", "--first-port", "eighty"], "--first-port"),
         (["up", "--first-port", "65535"], "65533"),
+        (["up", "--storefront-port", "3001"], "--storefront-port"),
         (["up", "--store", "sqlite", "--mongodb-url", "mongodb://localhost"], "--store sqlite"),
         (["up", "--store", "mongodb", "--mongodb-url", "http://localhost"], "mongodb://HOST"),
         (["up", "--store", "mongodb", "--mongodb-url", "mongodb://localhost/shop"], "database"),
@@ -47,7 +52,7 @@ def test_a_taken_port_is_named(
     tmp_path: Path, first_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_server(("127.0.0.1", first_port + 1)):
-        assert run(monkeypatch, "up", "--data", str(tmp_path), "--first-port", str(first_port)) == 2
+        assert run(monkeypatch, "up", "--data", str(tmp_path), *ports(first_port)) == 2
     error = capsys.readouterr().err
     assert str(first_port + 1) in error
     assert len(error.splitlines()) == 1
@@ -57,7 +62,7 @@ def test_a_data_folder_belongs_to_one_launcher_at_a_time(
     tmp_path: Path, first_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with DataFolder(tmp_path):
-        assert run(monkeypatch, "up", "--data", str(tmp_path), "--first-port", str(first_port)) == 2
+        assert run(monkeypatch, "up", "--data", str(tmp_path), *ports(first_port)) == 2
     assert "in use by another trolley" in capsys.readouterr().err
 
 
@@ -81,7 +86,7 @@ def test_the_doctor_is_content_where_everything_is_there(
     tmp_path: Path, first_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "new" / "folder"
-    assert run(monkeypatch, "doctor", "--data", str(data), "--first-port", str(first_port)) == 0
+    assert run(monkeypatch, "doctor", "--data", str(data), *ports(first_port)) == 0
     told = capsys.readouterr().out
     assert "FAIL" not in told
     assert "SQLite" in told
@@ -92,15 +97,25 @@ def test_the_doctor_names_a_taken_port_and_what_to_do(
     tmp_path: Path, first_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_server(("127.0.0.1", first_port + 2)):
-        assert run(monkeypatch, "doctor", "--data", str(tmp_path), "--first-port", str(first_port)) == 1
+        assert run(monkeypatch, "doctor", "--data", str(tmp_path), *ports(first_port)) == 1
     [failed] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
     assert f"port {first_port + 2} for carts" in failed
     assert "--first-port" in failed
+
+
+def test_the_doctor_looks_at_the_port_of_the_storefront(
+    tmp_path: Path, first_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", first_port + 3)):
+        assert run(monkeypatch, "doctor", "--data", str(tmp_path), *ports(first_port)) == 1
+    [failed] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
+    assert f"port {first_port + 3} for storefront" in failed
+    assert "--storefront-port" in failed
 
 
 def test_the_doctor_names_a_service_that_is_not_installed(
     tmp_path: Path, first_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("trolley.doctor.find_spec", lambda name: None if name == "carts" else object())
-    assert run(monkeypatch, "doctor", "--data", str(tmp_path), "--first-port", str(first_port)) == 1
+    assert run(monkeypatch, "doctor", "--data", str(tmp_path), *ports(first_port)) == 1
     assert "make install" in capsys.readouterr().out

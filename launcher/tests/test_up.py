@@ -1,5 +1,6 @@
 """`trolley up` in earnest: real processes, real ports, a shop that can be used."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -55,17 +56,20 @@ def test_a_shop_opens_closes_and_opens_again(
     assert 190 <= total(first) <= 220
     picture = httpx.get(f"{first.url('products')}/products/enamel-saucepan").json()["image_url"]
     assert "<svg" in httpx.get(f"{first.url('products')}{picture}").text
+    assert_pages_work(first, picture)
+    secret = secret_of(first)
     cart = httpx.post(f"{first.url('carts')}/carts", json={"sku": "KIT-013", "quantity": 1})
     assert cart.status_code == 201
 
     children = first.children()
-    assert set(children) == {"users", "products", "carts"}
+    assert set(children) == {"users", "products", "carts", "storefront"}
     assert first.stop() < 5
     assert first.process.returncode == 0
     assert_nothing_is_left(children)
 
     second = start().wait_ready()
     assert password not in second.output
+    assert secret_of(second) == secret
     assert str(staff_file) in second.output
     assert 190 <= total(second) <= 220
     kept = httpx.get(f"{second.url('carts')}/carts/current", headers={"Cart-Token": cart.json()["token"]})
@@ -79,13 +83,33 @@ def test_a_shop_opens_closes_and_opens_again(
     assert_nothing_is_left(children)
 
 
+def assert_pages_work(launcher: Any, picture: str) -> None:
+    """The storefront shows a product of the sample with its picture, and its address is told first."""
+    shop = launcher.url("storefront")
+    assert picture.startswith("/images/")
+    assert "<svg" in httpx.get(f"{shop}{picture}").text
+    assert "Enamel Saucepan" in httpx.get(f"{shop}/p/enamel-saucepan").text
+    assert f"s): {shop}\n" in launcher.output
+    assert f"{shop}/admin" in launcher.output
+
+
+def secret_of(launcher: Any) -> str:
+    """What the storefront encrypts its cookies with: kept for the owner alone, shown nowhere."""
+    file = launcher.data / "session.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    secret: str = json.loads(file.read_text())
+    assert len(secret) >= 32
+    assert secret not in launcher.output
+    return secret
+
+
 def test_with_mongodb_it_starts_a_mongod_of_its_own(
     start: Start, assert_nothing_is_left: Callable[[dict[str, int]], None]
 ) -> None:
     require_mongod()
     launcher = start("--store", "mongodb", "--empty").wait_ready()
     children = launcher.children()
-    assert set(children) == {"users", "products", "carts", "mongod"}
+    assert set(children) == {"users", "products", "carts", "storefront", "mongod"}
     assert total(launcher) == 0
     assert "staff" in launcher.sign_in()["user"]["roles"]
     assert launcher.stop(signal.SIGTERM) < 5

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from trolley.services import NAMES, CannotStart, Plan, Store
+from trolley.services import IN_A_ROW, CannotStart, Plan, Store
 
 if TYPE_CHECKING:
     from trolley.importing import Job, Tally
@@ -25,9 +25,10 @@ Data = Annotated[Path, typer.Option(help="The folder that holds all data.", file
 FirstPort = Annotated[
     int,
     typer.Option(
-        help="The port of users; products and carts take the next two.", min=1, max=LAST_PORT - len(NAMES) + 1
+        help="The port of users; products and carts take the next two.", min=1, max=LAST_PORT - len(IN_A_ROW) + 1
     ),
 ]
+StorefrontPort = Annotated[int, typer.Option(help="The port of the shop's pages.", min=1, max=LAST_PORT)]
 ProductsUrl = Annotated[str, typer.Option("--url", help="The products service.")]
 
 
@@ -58,25 +59,26 @@ def up(
         str, typer.Option(help="A MongoDB that runs already, without a database name: each service has its own.")
     ] = "",
     first_port: FirstPort = 3000,
+    storefront_port: StorefrontPort = 8080,
 ) -> None:
     """Start all services; Ctrl-C stops them.
 
     The first start makes a staff account for the demo, kept in staff.json in the data folder, and fills the catalogue.
     """
-    if mongodb_url and store is Store.SQLITE:
-        raise typer.BadParameter("--mongodb-url does not go with --store sqlite.")
-    store = store or (Store.MONGODB if mongodb_url else Store.SQLITE)
-    address = urlsplit(mongodb_url)
-    if mongodb_url and (address.scheme not in {"mongodb", "mongodb+srv"} or not address.netloc):
-        raise typer.BadParameter("--mongodb-url must look like mongodb://HOST:PORT/?OPTIONS.")
-    if address.path.strip("/"):
-        raise typer.BadParameter("--mongodb-url must not name a database: each service has its own.")
+    require_possible(first_port, storefront_port, store, mongodb_url)
     # Imported here, so that --help and faults on the command line answer at once.
     from trolley.processes import Died
     from trolley.up import NotReady
     from trolley.up import up as run
 
-    plan = Plan(data=data.resolve(), first_port=first_port, store=store, mongodb_url=mongodb_url, empty=empty)
+    plan = Plan(
+        data=data.resolve(),
+        first_port=first_port,
+        storefront_port=storefront_port,
+        store=store or (Store.MONGODB if mongodb_url else Store.SQLITE),
+        mongodb_url=mongodb_url,
+        empty=empty,
+    )
     console = Console()
     try:
         asyncio.run(run(plan, console))
@@ -85,6 +87,19 @@ def up(
     except (Died, NotReady) as reason:
         fail(str(reason), FAILED)
     print("Stopped.")
+
+
+def require_possible(first_port: int, storefront_port: int, store: Store | None, mongodb_url: str) -> None:
+    """typer.BadParameter where options do not go together."""
+    if storefront_port in range(first_port, first_port + len(IN_A_ROW)):
+        raise typer.BadParameter("--storefront-port must not be one of the three from --first-port on.")
+    if mongodb_url and store is Store.SQLITE:
+        raise typer.BadParameter("--mongodb-url does not go with --store sqlite.")
+    address = urlsplit(mongodb_url)
+    if mongodb_url and (address.scheme not in {"mongodb", "mongodb+srv"} or not address.netloc):
+        raise typer.BadParameter("--mongodb-url must look like mongodb://HOST:PORT/?OPTIONS.")
+    if address.path.strip("/"):
+        raise typer.BadParameter("--mongodb-url must not name a database: each service has its own.")
 
 
 @app.command("import")
@@ -156,11 +171,11 @@ def export(
 
 
 @app.command()
-def doctor(data: Data = Path(".data"), first_port: FirstPort = 3000) -> None:
+def doctor(data: Data = Path(".data"), first_port: FirstPort = 3000, storefront_port: StorefrontPort = 8080) -> None:
     """Say what is there and what is missing for `trolley up`, and how to get it."""
     from trolley.doctor import examine
 
-    raise typer.Exit(0 if examine(data.resolve(), first_port, Console()) else FAILED)
+    raise typer.Exit(0 if examine(data.resolve(), first_port, storefront_port, Console()) else FAILED)
 
 
 def fail(words: str, code: int) -> NoReturn:

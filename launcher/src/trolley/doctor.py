@@ -13,10 +13,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from trolley.services import NAMES, Plan, Store
+from trolley.services import NAMES, STOREFRONT, Plan, Store
 
 FREE_BYTES = 512 * 1024**2
 PYTHON = (3, 11)
+LIBRARIES = {"shopkit": "trolley-kit", "shopfiles": "trolley-files"}
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,16 @@ class Finding:
         return "ok  " if not self.remedy else "FAIL" if self.needed else "note"
 
 
-def examine(data: Path, first_port: int, console: Console) -> bool:
+def examine(data: Path, first_port: int, storefront_port: int, console: Console) -> bool:
     """Prints every finding; whether `trolley up` would work."""
-    plan = Plan(data=data, first_port=first_port, store=Store.SQLITE, mongodb_url="", empty=False)
+    plan = Plan(
+        data=data,
+        first_port=first_port,
+        storefront_port=storefront_port,
+        store=Store.SQLITE,
+        mongodb_url="",
+        empty=False,
+    )
     good = True
     for finding in (python(), *packages(), sqlite(), *ports(plan), folder(data), disk(data), mongod(), *tools()):
         line = f"{finding.mark()}  {finding.what}" + (f": {finding.remedy}" if finding.remedy else "")
@@ -52,8 +60,8 @@ def python() -> Finding:
 
 def packages() -> Iterator[Finding]:
     """What each service is made of. Looked up, not imported: a service's import is its own affair."""
-    for name in ("shopkit", *NAMES):
-        distribution = "trolley-kit" if name == "shopkit" else f"trolley-{name}"
+    for name in (*LIBRARIES, *NAMES):
+        distribution = LIBRARIES.get(name, f"trolley-{name}")
         try:
             found = f"{distribution} {version(distribution)}"
         except PackageNotFoundError:
@@ -79,7 +87,8 @@ def ports(plan: Plan) -> Iterator[Finding]:
     taken = plan.taken_ports()
     for name in NAMES:
         port = plan.port(name)
-        remedy = "taken; stop what listens there, or choose others with --first-port" if port in taken else ""
+        option = "another with --storefront-port" if name == STOREFRONT else "others with --first-port"
+        remedy = f"taken; stop what listens there, or choose {option}" if port in taken else ""
         yield Finding(f"port {port} for {name}", remedy)
 
 

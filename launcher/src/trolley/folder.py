@@ -3,11 +3,15 @@
 import fcntl
 import json
 import os
+import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from trolley.services import CannotStart
+
+ONLY_OWNER = 0o600
+SECRET_BYTES = 32
 
 
 class DataFolder:
@@ -39,6 +43,15 @@ class DataFolder:
     def is_prepared(self, store: str) -> bool:
         """Whether the store had its staff account and its sample before; a shop in use is never filled again."""
         return store in (read_json(self._prepared) or [])
+
+    def session_secret(self) -> str:
+        """What the storefront encrypts its cookies with: made once, readable by its owner alone."""
+        path = self.path / "session.json"
+        secret: str | None = read_json(path)
+        if secret is None:
+            secret = secrets.token_urlsafe(SECRET_BYTES)
+            write_json(path, secret, ONLY_OWNER)
+        return secret
 
     def note_prepared(self, store: str) -> None:
         """Remembers that, for the next start."""

@@ -8,7 +8,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 # In the order of their ports, from the first one up.
-NAMES = ("users", "products", "carts")
+IN_A_ROW = ("users", "products", "carts")
+# What shoppers see has a port of its own.
+STOREFRONT = "storefront"
+NAMES = (*IN_A_ROW, STOREFRONT)
 HOST = "127.0.0.1"
 
 
@@ -29,13 +32,14 @@ class Plan:
 
     data: Path
     first_port: int
+    storefront_port: int
     store: Store
     mongodb_url: str
     empty: bool
 
     def port(self, name: str) -> int:
         """Where the service listens."""
-        return self.first_port + NAMES.index(name)
+        return self.storefront_port if name == STOREFRONT else self.first_port + IN_A_ROW.index(name)
 
     def url(self, name: str) -> str:
         """The service's address."""
@@ -56,18 +60,23 @@ class Plan:
             return f"sqlite:///{self.data / name}.db"
         return urlsplit(mongodb_url)._replace(path=f"/trolley_{name}").geturl()
 
-    def environment(self, name: str, mongodb_url: str) -> dict[str, str]:
-        """The settings of a service; what is set outside already stays, so that e.g. LOG_LEVEL reaches all of them."""
-        return os.environ | {
-            "STORE_URL": self.store_url(name, mongodb_url),
+    def environment(self, name: str, mongodb_url: str, session_secret: str = "") -> dict[str, str]:
+        """The settings of a service; what is set outside already stays, so that e.g. LOG_LEVEL reaches all of them.
+
+        `session_secret` is for the storefront alone, which keeps nothing but what it gives to browsers.
+        """
+        own = {
             "HOST": HOST,
             "PORT": str(self.port(name)),
-            "USERS_URL": self.url("users"),
-            "PRODUCTS_URL": self.url("products"),
-            "IMAGES_DIR": str(self.data / "images"),
             "LOG_FORMAT": "text",
             "PYTHONUNBUFFERED": "1",
         }
+        own |= {f"{other.upper()}_URL": self.url(other) for other in IN_A_ROW}
+        if name == STOREFRONT:
+            own["SESSION_SECRET"] = session_secret
+        else:
+            own |= {"STORE_URL": self.store_url(name, mongodb_url), "IMAGES_DIR": str(self.data / "images")}
+        return os.environ | own
 
 
 def is_free(port: int) -> bool:

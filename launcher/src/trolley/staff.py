@@ -11,10 +11,9 @@ from typing import Any
 
 import httpx
 
-from trolley.folder import read_json, write_json
+from trolley.folder import ONLY_OWNER, read_json, write_json
 
 EMAIL = "staff@trolley.example"
-ONLY_OWNER = 0o600
 
 
 class StaffRefused(Exception):

@@ -35,7 +35,8 @@ async def up(plan: Plan, console: Console) -> None:
     with DataFolder(plan.data) as folder:
         if taken := plan.taken_ports():
             raise CannotStart(
-                f"Port {taken[0]} is taken: stop what listens there, or choose other ports with --first-port."
+                f"Port {taken[0]} is taken: stop what listens there, or choose others with --first-port"
+                " and --storefront-port."
             )
         work = asyncio.create_task(run(plan, folder, processes, console))
 
@@ -56,7 +57,8 @@ async def run(plan: Plan, folder: DataFolder, processes: Processes, console: Con
     """Starts everything, opens the shop and stays; leaves nothing running however it ends."""
     began = time.monotonic()
     async with mongodb(plan, processes) as url:
-        children = [Child(name, plan.environment(name, url), label(name, console)) for name in NAMES]
+        secret = folder.session_secret()
+        children = [Child(name, plan.environment(name, url, secret), label(name, console)) for name in NAMES]
         tasks = [asyncio.create_task(child.run(processes)) for child in children]
         opening = asyncio.create_task(open_shop(plan, folder, plan.environment("users", url), console, began))
         try:

@@ -3,10 +3,10 @@
 from rich.console import Console
 from rich.table import Table
 
-from trolley.services import NAMES, Plan
+from trolley.services import IN_A_ROW, NAMES, STOREFRONT, Plan
 from trolley.staff import StaffFile
 
-COLOURS = dict(zip(NAMES, (36, 33, 35), strict=True))
+COLOURS = dict(zip(NAMES, (36, 33, 35, 32), strict=True))
 WIDTH = max(map(len, NAMES))
 
 
@@ -17,17 +17,20 @@ def label(name: str, console: Console) -> str:
 
 
 def ready_page(plan: Plan, file: StaffFile, is_new: bool, seconds: float, console: Console) -> None:
-    """The addresses, and how to sign in; the password is shown on the first start only."""
+    """Where to look first, how to sign in, and all addresses; the password is shown on the first start only."""
+    shop = plan.url(STOREFRONT)
     table = Table("service", "address", "documentation", box=None, pad_edge=False)
-    for name in NAMES:
+    for name in IN_A_ROW:
         table.add_row(name, plan.url(name), f"{plan.url(name)}/docs")
     account = file.read()
-    lines = ["", f"Trolley is ready ({seconds:.1f} s). Data: {plan.data}", ""]
-    after = [""]
+    lines = ["", f"Trolley is ready ({seconds:.1f} s): {shop}", ""]
     if account and is_new:
-        after += [f"Sign in as {account.email} with the password {account.password}", f"(kept in {file.path})."]
+        lines += [f"For {shop}/admin sign in as {account.email} with the password {account.password}"]
+        lines += [f"(kept in {file.path})."]
     elif account:
-        after += [f"Sign in as {account.email}; the password is in {file.path}."]
+        lines += [f"For {shop}/admin sign in as {account.email}; the password is in {file.path}."]
+    lines += [f"Data: {plan.data}", ""]
+    after = [""]
     after += [f"For example: curl {plan.url('products')}/products?q=tea", "Ctrl-C stops everything.", ""]
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
     console.print(table, soft_wrap=True)

@@ -46,10 +46,12 @@ def access(products_url: str, users_url: str, data: Path, environment: Mapping[s
     email, password = environment.get("TROLLEY_EMAIL", ""), environment.get("TROLLEY_PASSWORD", "")
     if bool(email) != bool(password):
         raise NoShop("TROLLEY_EMAIL and TROLLEY_PASSWORD go together.")
+    if token:
+        return Access(products_url=products_url.rstrip("/"), users_url=users_url.rstrip("/"), token=token)
     staff = Staff(email, password) if email else StaffFile(data).read()
-    if not token and staff is None:
+    if staff is None:
         raise NoShop(f"Nobody to sign in as: {data} has no staff.json; set TROLLEY_EMAIL and TROLLEY_PASSWORD.")
-    return Access(products_url=products_url.rstrip("/"), users_url=users_url.rstrip("/"), token=token, staff=staff)
+    return Access(products_url=products_url.rstrip("/"), users_url=users_url.rstrip("/"), staff=staff)
 
 
 class Shop:

@@ -113,9 +113,11 @@ def report(path: Path, size: int, faults: Sequence[Fault]) -> int:
     if not faults:
         return size
     with path.open("r+b" if size and path.exists() else "wb") as file:
-        file.truncate(size)
-        file.seek(0, os.SEEK_END)
-        if not file.tell():
+        # What was written after the last step that was kept will be found again. The file may also be another, or gone.
+        kept = min(size, file.seek(0, os.SEEK_END))
+        file.truncate(kept)
+        file.seek(kept)
+        if not kept:
             file.write(HEADING.encode())
         file.write(report_lines(faults).encode())
         return file.tell()

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shopfiles.reading import Fault
 from trolley import importing
 from trolley.calls import Stopped
 from trolley.importing import Job
@@ -244,6 +245,20 @@ def assert_one_sentence(ended: Any, words: str) -> None:
     assert (ended.code, ended.out) == (2, "")
     assert len(ended.err.splitlines()) == 1
     assert words in ended.err
+
+
+def test_a_report_goes_on_behind_what_was_kept_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "report.csv"
+    assert importing.report(path, 0, []) == 0
+    assert not path.exists()
+    first, second, third = (Fault(line, "x", "Is bad.") for line in (2, 3, 4))
+    kept = importing.report(path, 0, [first])
+    importing.report(path, kept, [second])
+    importing.report(path, kept, [third])
+    assert [line[0] for line in path.read_text().splitlines()] == ["l", "2", "4"]
+    path.unlink()
+    importing.report(path, kept, [third])
+    assert [line[0] for line in path.read_text().splitlines()] == ["l", "4"]
 
 
 def test_two_imports_of_one_file_at_once_are_not_mixed(shop: Any, tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ class Plan:
             own["SESSION_SECRET"] = session_secret
         else:
             own |= {"STORE_URL": self.store_url(name, mongodb_url), "IMAGES_DIR": str(self.data / "images")}
+            # The storefront tells whom it asks for: limits on sign-in count by the visitor's address, not by its own.
+            own["TRUSTED_PROXIES"] = HOST
         return os.environ | own
 
 

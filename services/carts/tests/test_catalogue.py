@@ -70,6 +70,18 @@ async def test_a_short_deadline_of_one_cuts_off_nobody_else():
     assert seconds == [2]
 
 
+async def test_who_has_little_time_is_told_what_was_seen_last_and_not_kept_waiting():
+    products = Products()
+    catalogue = ProductCatalogue(products, 0)
+    products.answers.set()
+    await catalogue.look_up(["A"])
+    products.answers.clear()
+    deadline.start(0.01)
+    told = await catalogue.look_up(["A"])
+    assert (told.facts["A"].stock, told.stale) == (1, True)
+    products.answers.set()
+
+
 async def test_one_who_leaves_takes_the_answer_from_nobody():
     products = Products()
     first, second = await asking(ProductCatalogue(products, 60), ["A"], ["A"])

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import msgspec
 
 from carts.cart import Catalogue, Facts
-from shopkit.client import Hop
+from shopkit import deadline
+from shopkit.client import CALL_SECONDS, Hop
 from shopkit.errors import Unavailable
 from shopkit.values import Money
 
@@ -80,10 +81,12 @@ class ProductCatalogue:
             self._begin(unasked[start : start + SKUS_AT_ONCE])
         stale = False
         try:
-            for question in {self._asking[sku] for sku in outdated}:
-                # Others wait for it too: one who leaves must not take the answer from them.
-                await asyncio.shield(question.answer)
-        except Unavailable:
+            # No longer than the caller has time for: what was seen last is an answer, too.
+            async with asyncio.timeout(deadline.remaining(CALL_SECONDS)):
+                for question in {self._asking[sku] for sku in outdated}:
+                    # Others wait for it too: one who leaves must not take the answer from them.
+                    await asyncio.shield(question.answer)
+        except (Unavailable, TimeoutError):
             stale = True
         return Told({sku: self._seen[sku][1] for sku in wanted if sku in self._seen}, stale)
 

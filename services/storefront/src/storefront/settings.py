@@ -22,7 +22,7 @@ class Settings(ServiceSettings):
         "what session cookies are encrypted with, 32 characters or more; of several, split by commas, the first seals"
     )
     call_timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=60_000)] = setting(
-        "how long a service may take to answer a shopper's page", 900
+        "how long the services together may take for a shopper's page", 900
     )
     shop_name: str = setting("what the shop is called", "Trolley")
     currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")] = setting(

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from litestar import Request, Response
 from msgspec.structs import replace
 
+from shopkit import deadline
 from shopkit.errors import Forbidden, Unavailable
 from storefront.backends.answers import Problem, Refused, bearer
 from storefront.backends.carts import Cart, Opener
@@ -43,6 +44,11 @@ class Visit:
         self.words = choose(front.languages, self.session.language, request.headers.get("accept-language", ""))
         self.is_partial = request.headers.get("hx-request") == "true"
         self.address = request.client.host if request.client else ""
+        self._start_calls()
+
+    def _start_calls(self) -> None:
+        """From now on, the services together have so long: two that hang keep nobody waiting twice."""
+        deadline.start(self.front.settings.call_timeout_ms / 1000)
 
     @property
     def path(self) -> str:
@@ -65,6 +71,8 @@ class Visit:
     async def form(self) -> Mapping[str, Any]:
         """The fields that a page of ours sent; FormExpired where it was not ours."""
         content = await self.request.form()
+        # However long the form was on its way.
+        self._start_calls()
         site = self.request.headers.get("sec-fetch-site", "")
         require_token(self.session.csrf, str(content.get("csrf", "")), site)
         return {name: content[name] for name in content}

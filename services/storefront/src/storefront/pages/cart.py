@@ -1,5 +1,7 @@
 """The cart, and what is done to it."""
 
+from contextlib import suppress
+
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
@@ -7,6 +9,7 @@ from litestar.params import FromPath, SkipValidation
 from shopkit.errors import InvalidRequest, Unavailable
 from storefront.backends.answers import Problem, Refused
 from storefront.backends.carts import Cart, Opener
+from storefront.backends.products import Product
 from storefront.forms import key_of, whole_number
 from storefront.merging import take_cart_along
 from storefront.pages.catalogue import product_page
@@ -98,8 +101,11 @@ async def show_history(visit: Visitor) -> Response[str]:
         return visit.page("history.html", changes=[], names={})
     changes = await visit.front.carts.history(opener, cart.id)
     skus = list(dict.fromkeys(change.sku for change in changes))[:100]
-    found = await visit.front.catalogue.search([("sku", sku) for sku in skus]) if skus else None
-    products = found.items if found else []
+    products: list[Product] = []
+    if skus:
+        # Without names, SKUs tell well enough what happened.
+        with suppress(Unavailable):
+            products = (await visit.front.catalogue.search([("sku", sku) for sku in skus])).items
     names = {variant.sku: product.name for product in products for variant in product.variants}
     return visit.page("history.html", changes=changes, names=names)
 

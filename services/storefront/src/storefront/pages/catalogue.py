@@ -57,7 +57,10 @@ async def product_page(
     if product.status != "active" and status == 200:
         status = 410
     chosen = _chosen(product, sku)
-    return visit.page("product.html", status=status, product=product, chosen=chosen, quantity=quantity, fault=fault)
+    # Private, so that it comes anew when one goes back to it: a form that was sent adds nothing if it is sent again.
+    return visit.page(
+        "product.html", status=status, private=True, product=product, chosen=chosen, quantity=quantity, fault=fault
+    )
 
 
 def _chosen(product: Product, sku: str) -> Variant | None:

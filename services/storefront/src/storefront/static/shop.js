@@ -18,8 +18,12 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "yes";
   setTimeout(() => delete form.dataset.sent, 5000);
 });
-addEventListener("pageshow", () => {
+addEventListener("pageshow", (event) => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  // A page out of the browser's memory may tell of a cart that has changed since.
+  if (event.persisted) {
+    htmx.ajax("GET", location.href, { target: "#cart-link", select: "#cart-link", swap: "outerHTML", selectOOB: "#cart" });
+  }
 });
 
 // What was left empty need not stand in the address.

@@ -96,3 +96,17 @@ def sku(shop: Shop) -> str:
     price = {"amount": 1250, "currency": "EUR"}
     shop.add([{"name": f"Lamp {sku}", "slug": sku.lower(), "sku": sku, "price": price, "stock": 5}])
     return sku
+
+
+@pytest.fixture(scope="session")
+def staff_email(shop: Shop) -> str:
+    """The mail address of an account that may change the catalogue."""
+    return shop.staff()
+
+
+@pytest.fixture
+async def staff(storefront: Storefront, staff_email: str) -> Shopper:
+    """Somebody who may change the catalogue, signed in."""
+    shopper = await storefront.shopper()
+    await shopper.sign_in(staff_email)
+    return shopper

@@ -16,6 +16,8 @@ FIELDS = ("name", "slug", "category", "tags", "image_url", "description", "attri
 PARTS = ("sku", "options", "price", "stock", "was")
 SHOWN_PARTS = ("sku", "options", "price")
 ROWS_MOST = 100
+SEPARATORS = {"attributes": "\n", "options": ";"}
+SKU = re.compile(r"[A-Za-z0-9._-]{1,64}")
 STOCK = re.compile(r"[0-9]{1,9}")
 Say = Callable[..., str]
 
@@ -83,10 +85,10 @@ class ProductForm(Form):
         if "name" in typed:
             content["name"] = typed["name"].strip()
         if "tags" in typed:
-            content["tags"] = [tag.strip() for tag in typed["tags"].split(",") if tag.strip()]
+            content["tags"] = _tags(typed["tags"])
         if "attributes" in typed:
             gone = dict.fromkeys(product.attributes) if product else {}
-            content["attributes"] = gone | self._pairs("attributes", "\n", say)
+            content["attributes"] = gone | self._pairs("attributes", say)
         content["variants"] = [self._variant(number, product, say) for number in range(self.rows)]
         self._require(say)
         return content
@@ -102,7 +104,7 @@ class ProductForm(Form):
         elif count is None and stock:
             self.faults[part(number, "stock")] = _words(say)["stock"]
         is_same = known is not None and row["options"] == _options_text(known)
-        options = known.options if known and is_same else self._pairs(part(number, "options"), ";", say)
+        options = known.options if known and is_same else self._pairs(part(number, "options"), say)
         price = {"amount": amount, "currency": self.currency}
         return {"sku": row["sku"], "options": options, "price": price, "stock": count}
 
@@ -119,18 +121,13 @@ class ProductForm(Form):
         is_newer = _digests(product)[f"{found.sku} sku"] not in self.basis.split()
         return found if is_newer else None
 
-    def _pairs(self, name: str, separator: str, say: Say) -> dict[str, str]:
-        """Names and values out of a text such as `size: M; colour: red`."""
-        pairs: dict[str, str] = {}
-        for text in filter(str.strip, self.values.get(name, "").split(separator)):
-            key, colon, value = (each.strip() for each in text.partition(":"))
-            if not colon or not key or key in pairs:
-                self.faults[name] = say(
-                    "Write “name: value”, each name once; this is something else: “%(text)s”", text=text[:80].strip()
-                )
-                break
-            pairs[key] = value
-        return pairs
+    def _pairs(self, name: str, say: Say) -> dict[str, str]:
+        try:
+            return _pairs(_kind(name), self.values.get(name, ""))
+        except _Unreadable as unreadable:
+            text = "Write “name: value”, each name once; this is something else: “%(given)s”"
+            self.faults[name] = say(text, given=unreadable.given[:80])
+            return {}
 
     def _require(self, say: Say) -> None:
         """What the service would find too, but only one at a time."""
@@ -139,7 +136,7 @@ class ProductForm(Form):
         seen: set[str] = set()
         for number in range(self.rows):
             sku = self.row(number)["sku"]
-            if not sku:
+            if not SKU.fullmatch(sku):
                 self.faults[part(number, "sku")] = _words(say)["sku"]
             elif sku in seen:
                 self.faults[part(number, "sku")] = say("Another variant has this SKU already.")
@@ -153,19 +150,21 @@ class ProductForm(Form):
         known = set(self.basis.split())
         newer = {name for name, digest in _digests(product).items() if digest not in known}
         texts = _texts(product)
-        others = {name: texts[name] for name in FIELDS if name in newer and texts[name] != self.values[name]}
+        others = {name: texts[name] for name in FIELDS if name in newer}
         held = [self._held(number, product) for number in range(self.rows)]
         for number, variant in enumerate(held):
             if variant is not None:
-                place, row = product.variants.index(variant), self.row(number)
-                told = {name: texts[part(place, name)] for name in SHOWN_PARTS if f"{variant.sku} {name}" in newer}
-                others |= {part(number, name): text for name, text in told.items() if text != row[name]}
+                place = product.variants.index(variant)
+                told = [name for name in SHOWN_PARTS if f"{variant.sku} {name}" in newer]
+                others |= {part(number, name): texts[part(place, name)] for name in told}
             elif self.row(number)["was"]:
                 self.values |= {part(number, "was"): "", part(number, "stock"): ""}
                 text = "This variant was removed meanwhile. Remove it here too, or enter its stock to sell it again."
                 self.faults[part(number, "sku")] = say(text)
         for name, text in others.items():
-            self.faults[name] = say("Somebody else changed this to: %(text)s", text=text or say("nothing"))
+            if self._meaning(name, text) == self._meaning(name, self.values.get(name, "")):
+                continue
+            self.faults[name] = say("Somebody else changed this to: %(present)s", present=text or say("nothing"))
         added = [each.sku for each in product.variants if f"{each.sku} sku" in newer and each not in held]
         if added:
             text = "Added meanwhile, and removed again by saving this: %(skus)s"
@@ -174,13 +173,25 @@ class ProductForm(Form):
             self.basis = _basis(product)
         return not self.faults
 
+    def _meaning(self, name: str, text: str) -> Any:
+        """What a text of a field stands for: one that is written otherwise may mean the same."""
+        kind = _kind(name)
+        try:
+            if kind in SEPARATORS:
+                return _pairs(kind, text)
+        except _Unreadable:
+            return text
+        if kind == "price":
+            return minor_units(text, self.currency)
+        return _tags(text) if kind == "tags" else text.strip()
+
     def refuse_product(self, problem: Problem, say: Say) -> None:
         """Takes over what the service said, beside the fields that it is about."""
         words = _words(say)
         for fault in problem.errors:
             name = _field_of(fault.pointer)
             # The service's own sentences are told as they are; what its parser says is for programs.
-            text = say(fault.detail) if fault.detail.endswith(".") else words.get(name.rpartition("-")[2], fault.detail)
+            text = say(fault.detail) if fault.detail.endswith(".") else words.get(_kind(name), fault.detail)
             self.faults.setdefault(name, text)
         if problem.code == "slug_taken":
             self.faults["slug"] = say("Another product has this slug.")
@@ -191,6 +202,32 @@ class ProductForm(Form):
             self.fault = say("All texts together are too long. Shorten the description or the attributes.")
         elif not problem.errors:
             self.fault = say(problem.detail)
+
+
+class _Unreadable(Exception):
+    def __init__(self, given: str) -> None:
+        super().__init__(given)
+        self.given = given
+
+
+def _kind(field: str) -> str:
+    """Which of FIELDS or PARTS a field is."""
+    return field.rpartition("-")[2]
+
+
+def _pairs(kind: str, text: str) -> dict[str, str]:
+    """Names and values, out of a text such as `size: M; colour: red`."""
+    pairs: dict[str, str] = {}
+    for given in filter(None, map(str.strip, text.split(SEPARATORS[kind]))):
+        name, colon, value = (each.strip() for each in given.partition(":"))
+        if not colon or not name or name in pairs:
+            raise _Unreadable(given)
+        pairs[name] = value
+    return pairs
+
+
+def _tags(text: str) -> list[str]:
+    return [tag.strip() for tag in text.split(",") if tag.strip()]
 
 
 def _field_of(pointer: str) -> str:

@@ -12,11 +12,10 @@ from storefront.backends.answers import Problem, Refused
 from storefront.backends.products import Product, Products
 from storefront.forms import Form, key_of
 from storefront.pages.admin_product import editable, product_page
-from storefront.product_form import ProductForm
+from storefront.product_form import SKU, ProductForm
 from storefront.visit import Visit, problem_text
 
 PAGE = "24"
-SKU = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # A sign may be typed as any of the characters that look like one.
 DELTA = re.compile(r"([+\-−–]?)([0-9]{1,9})")
 ATTEMPTS = 5
@@ -90,7 +89,9 @@ async def change_stock(visit: Visitor) -> Response[str]:
 async def _named(visit: Visit, words: str) -> list[Product]:
     if not SKU.fullmatch(words):
         return []
-    found: Products = await visit.front.catalogue.search([("sku", words)])
+    # SKUs are mostly written in capitals, and mostly typed without.
+    skus = dict.fromkeys((words, words.upper()))
+    found: Products = await visit.front.catalogue.search([("sku", sku) for sku in skus])
     return found.items
 
 

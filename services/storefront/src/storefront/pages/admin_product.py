@@ -130,7 +130,7 @@ async def _fields(visit: Visit) -> tuple[Mapping[str, Any], bool]:
 
 def _rearranged(form: ProductForm, fields: Mapping[str, Any]) -> str:
     """Adds or removes a variant, if that is what the button was for: the field to go on with, else nothing."""
-    action = str(fields.get("action", ""))
+    action = str(fields.get("do", ""))
     if not form.rearrange(action):
         return ""
     return part(form.rows - 1, "sku") if action == "add" else "add-variant"

@@ -3,28 +3,33 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from storefront.backends.answers import Problem
 from storefront.backends.products import Product, Variant
 from storefront.forms import Form
-from storefront.words import minor_units, units
+from storefront.product_texts import (
+    FIELDS,
+    PARTS,
+    SHOWN_PARTS,
+    Unreadable,
+    basis_of,
+    digests_of,
+    kind_of,
+    meaning_of,
+    options_text,
+    part,
+    plain,
+    read_pairs,
+    read_tags,
+    texts_of,
+)
+from storefront.words import minor_units
 
-FIELDS = ("name", "slug", "category", "tags", "image_url", "description", "attributes")
-# Of a variant. `was` is the SKU under which the shop has it; nothing for one that is new.
-PARTS = ("sku", "options", "price", "stock", "was")
-SHOWN_PARTS = ("sku", "options", "price")
 ROWS_MOST = 100
-SEPARATORS = {"attributes": "\n", "options": ";"}
 SKU = re.compile(r"[A-Za-z0-9._-]{1,64}")
 STOCK = re.compile(r"[0-9]{1,9}")
 Say = Callable[..., str]
-
-
-def part(number: int, name: str) -> str:
-    """What a field of a variant is called; `number` counts from 0."""
-    return f"variants-{number}-{name}"
 
 
 @dataclass
@@ -39,12 +44,12 @@ class ProductForm(Form):
     def of(cls, product: Product) -> "ProductForm":
         """As it is in the shop."""
         currency, rows = product.price_from.currency, len(product.variants)
-        return cls(_texts(product), currency=currency, rows=rows, basis=_basis(product))
+        return cls(texts_of(product), currency=currency, rows=rows, basis=basis_of(product))
 
     @classmethod
     def sent(cls, fields: Mapping[str, Any], currency: str) -> "ProductForm":
         """As typed; browsers send line ends as CR LF."""
-        typed = {name: _plain(str(value)) for name, value in fields.items()}
+        typed = {name: plain(str(value)) for name, value in fields.items()}
         form = cls({name: typed.get(name, "") for name in FIELDS}, currency=currency, basis=typed.get("basis", ""))
         numbers = sorted({int(found[1]) for name in typed if (found := re.fullmatch(r"variants-(\d{1,3})-sku", name))})
         form.rows = len(numbers)
@@ -77,7 +82,7 @@ class ProductForm(Form):
 
         A text that still stands as the product has it stays what it is, however it would be read.
         """
-        texts = _texts(product) if product else {}
+        texts = texts_of(product) if product else {}
         typed = {name: text for name, text in self.values.items() if name in FIELDS and texts.get(name) != text}
         content: dict[str, Any] = {
             name: text if name == "description" else text.strip() or None for name, text in typed.items()
@@ -85,7 +90,7 @@ class ProductForm(Form):
         if "name" in typed:
             content["name"] = typed["name"].strip()
         if "tags" in typed:
-            content["tags"] = _tags(typed["tags"])
+            content["tags"] = read_tags(typed["tags"])
         if "attributes" in typed:
             gone = dict.fromkeys(product.attributes) if product else {}
             content["attributes"] = gone | self._pairs("attributes", say)
@@ -103,7 +108,7 @@ class ProductForm(Form):
             count = int(stock)
         elif count is None and stock:
             self.faults[part(number, "stock")] = _words(say)["stock"]
-        is_same = known is not None and row["options"] == _options_text(known)
+        is_same = known is not None and row["options"] == options_text(known)
         options = known.options if known and is_same else self._pairs(part(number, "options"), say)
         price = {"amount": amount, "currency": self.currency}
         return {"sku": row["sku"], "options": options, "price": price, "stock": count}
@@ -118,13 +123,13 @@ class ProductForm(Form):
         found = self._held(number, product) if product else None
         if product is None or found is None or found.sku == self.row(number)["was"]:
             return found
-        is_newer = _digests(product)[f"{found.sku} sku"] not in self.basis.split()
+        is_newer = digests_of(product)[f"{found.sku} sku"] not in self.basis.split()
         return found if is_newer else None
 
     def _pairs(self, name: str, say: Say) -> dict[str, str]:
         try:
-            return _pairs(_kind(name), self.values.get(name, ""))
-        except _Unreadable as unreadable:
+            return read_pairs(kind_of(name), self.values.get(name, ""))
+        except Unreadable as unreadable:
             text = "Write “name: value”, each name once; this is something else: “%(given)s”"
             self.faults[name] = say(text, given=unreadable.given[:80])
             return {}
@@ -148,8 +153,8 @@ class ProductForm(Form):
         If not, `faults` say what they changed, and the form stands on that from here on.
         """
         known = set(self.basis.split())
-        newer = {name for name, digest in _digests(product).items() if digest not in known}
-        texts = _texts(product)
+        newer = {name for name, digest in digests_of(product).items() if digest not in known}
+        texts = texts_of(product)
         others = {name: texts[name] for name in FIELDS if name in newer}
         held = [self._held(number, product) for number in range(self.rows)]
         for number, variant in enumerate(held):
@@ -162,7 +167,8 @@ class ProductForm(Form):
                 text = "This variant was removed meanwhile. Remove it here too, or enter its stock to sell it again."
                 self.faults[part(number, "sku")] = say(text)
         for name, text in others.items():
-            if self._meaning(name, text) == self._meaning(name, self.values.get(name, "")):
+            typed = self.values.get(name, "")
+            if meaning_of(name, text, self.currency) == meaning_of(name, typed, self.currency):
                 continue
             self.faults[name] = say("Somebody else changed this to: %(present)s", present=text or say("nothing"))
         added = [each.sku for each in product.variants if f"{each.sku} sku" in newer and each not in held]
@@ -170,20 +176,8 @@ class ProductForm(Form):
             text = "Added meanwhile, and removed again by saving this: %(skus)s"
             self.faults["variants"] = say(text, skus=", ".join(added))
         if self.faults:
-            self.basis = _basis(product)
+            self.basis = basis_of(product)
         return not self.faults
-
-    def _meaning(self, name: str, text: str) -> Any:
-        """What a text of a field stands for: one that is written otherwise may mean the same."""
-        kind = _kind(name)
-        try:
-            if kind in SEPARATORS:
-                return _pairs(kind, text)
-        except _Unreadable:
-            return text
-        if kind == "price":
-            return minor_units(text, self.currency)
-        return _tags(text) if kind == "tags" else text.strip()
 
     def refuse_product(self, problem: Problem, say: Say) -> None:
         """Takes over what the service said, beside the fields that it is about."""
@@ -191,7 +185,7 @@ class ProductForm(Form):
         for fault in problem.errors:
             name = _field_of(fault.pointer)
             # The service's own sentences are told as they are; what its parser says is for programs.
-            text = say(fault.detail) if fault.detail.endswith(".") else words.get(_kind(name), fault.detail)
+            text = say(fault.detail) if fault.detail.endswith(".") else words.get(kind_of(name), fault.detail)
             self.faults.setdefault(name, text)
         if problem.code == "slug_taken":
             self.faults["slug"] = say("Another product has this slug.")
@@ -204,43 +198,12 @@ class ProductForm(Form):
             self.fault = say(problem.detail)
 
 
-class _Unreadable(Exception):
-    def __init__(self, given: str) -> None:
-        super().__init__(given)
-        self.given = given
-
-
-def _kind(field: str) -> str:
-    """Which of FIELDS or PARTS a field is."""
-    return field.rpartition("-")[2]
-
-
-def _pairs(kind: str, text: str) -> dict[str, str]:
-    """Names and values, out of a text such as `size: M; colour: red`."""
-    pairs: dict[str, str] = {}
-    for given in filter(None, map(str.strip, text.split(SEPARATORS[kind]))):
-        name, colon, value = (each.strip() for each in given.partition(":"))
-        if not colon or not name or name in pairs:
-            raise _Unreadable(given)
-        pairs[name] = value
-    return pairs
-
-
-def _tags(text: str) -> list[str]:
-    return [tag.strip() for tag in text.split(",") if tag.strip()]
-
-
 def _field_of(pointer: str) -> str:
     """`#/variants/0/price/amount` as the field `variants-0-price`."""
     name, *rest = pointer.removeprefix("#/").split("/")
     if name == "variants" and len(rest) > 1 and rest[0].isdecimal():
         return part(int(rest[0]), rest[1])
     return name
-
-
-def _plain(text: str) -> str:
-    """With the line ends that fields have once a browser has sent them and we have read them."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _words(say: Say) -> dict[str, str]:
@@ -259,39 +222,3 @@ def _words(say: Say) -> dict[str, str]:
         "price": say("Enter an amount such as 12.50."),
         "stock": say("Enter a whole number, or nothing if it is not counted."),
     }
-
-
-def _options_text(variant: Variant) -> str:
-    return _plain("; ".join(f"{name}: {value}" for name, value in variant.options.items())).strip()
-
-
-def _texts(product: Product) -> dict[str, str]:
-    """What the fields of a form show."""
-    texts = {
-        "name": product.name,
-        "slug": product.slug,
-        "category": product.category or "",
-        "tags": ", ".join(product.tags),
-        "image_url": product.image_url or "",
-        "description": _plain(product.description),
-        "attributes": _plain("\n".join(f"{name}: {value}" for name, value in product.attributes.items())),
-    }
-    for number, variant in enumerate(product.variants):
-        sku, price = variant.sku, units(variant.price)
-        parts = {"sku": sku, "options": _options_text(variant), "price": price, "was": sku}
-        parts |= {"stock": ""} if variant.stock is None else {}
-        texts |= {part(number, name): text for name, text in parts.items()}
-    return texts
-
-
-def _digests(product: Product) -> dict[str, str]:
-    """A short digest of each thing that a form may change; not of stock, which sales change all the time."""
-    texts = _texts(product)
-    told = {name: texts[name] for name in FIELDS}
-    for number, variant in enumerate(product.variants):
-        told |= {f"{variant.sku} {name}": texts[part(number, name)] for name in SHOWN_PARTS}
-    return {name: sha256(f"{name}\0{text}".encode()).hexdigest()[:10] for name, text in told.items()}
-
-
-def _basis(product: Product) -> str:
-    return " ".join(_digests(product).values())

@@ -11,7 +11,8 @@ from shopkit.errors import NotFound, Unavailable
 from storefront.backends.answers import Problem, Refused
 from storefront.backends.products import Product
 from storefront.forms import Form, FormExpired, key_of
-from storefront.product_form import ROWS_MOST, ProductForm, part
+from storefront.product_form import ROWS_MOST, ProductForm
+from storefront.product_texts import part
 from storefront.visit import Visit
 
 # A hundred variants and the longest of texts, in whatever script.

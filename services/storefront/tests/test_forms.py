@@ -9,6 +9,7 @@ import pytest
 from shopdev.shop import PASSWORD, Shop
 from shopkit.errors import InvalidRequest
 from storefront.forms import FormExpired, masked, require_token, whole_number
+from storefront.words import load
 
 from .browsing import Page, Shopper, lines_of
 from .conftest import Storefront
@@ -58,11 +59,11 @@ def test_a_good_token_from_another_site_is_refused(site: str) -> None:
 )
 def test_what_is_no_whole_number_in_range_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest, match="whole number from 1 to 999"):
-        whole_number(text, 1, 999)
+        whole_number(text, 1, 999, load()["en"].say)
 
 
 def test_spaces_around_a_number_do_not_matter() -> None:
-    assert whole_number(" 12\n", 1, 999) == 12
+    assert whole_number(" 12\n", 1, 999, load()["en"].say) == 12
 
 
 @pytest.fixture

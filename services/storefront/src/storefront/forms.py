@@ -65,9 +65,9 @@ def key_of(once: str, *content: object) -> str:
     return sha256("\n".join(map(str, parts)).encode(errors="backslashreplace")).hexdigest()
 
 
-def whole_number(text: str, least: int, most: int) -> int:
-    """A number that a form sent; InvalidRequest where it is none or out of range."""
+def whole_number(text: str, least: int, most: int, say: Callable[..., str]) -> int:
+    """A number that a form sent; InvalidRequest, in the visitor's language, where it is none or out of range."""
     text = text.strip()
     if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
-        raise InvalidRequest(f"Enter a whole number from {least} to {most}.")
+        raise InvalidRequest(say("Enter a whole number from %(least)s to %(most)s.", least=least, most=most))
     return int(text)

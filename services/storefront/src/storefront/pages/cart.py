@@ -36,7 +36,7 @@ async def add_to_cart(visit: Visitor) -> Response[str]:
     form = await visit.form()
     sku, slug, typed = str(form.get("sku", "")), str(form.get("slug", "")), str(form.get("quantity", "1"))
     try:
-        quantity = whole_number(typed, 1, QUANTITY_MOST)
+        quantity = whole_number(typed, 1, QUANTITY_MOST, visit.say)
         cart = await _add(visit, sku, quantity, key_of(str(form.get("once", "")), sku, quantity))
     except (Refused, InvalidRequest) as refused:
         problem = refused.problem if isinstance(refused, Refused) else Problem("invalid_quantity", refused.detail)
@@ -63,7 +63,7 @@ async def set_line(visit: Visitor, sku: FromPath[str]) -> Response[str]:
         visit.note(visit.say("Your cart is gone; here is a new one."), kind="bad")
         return _cart_again(visit, None)
     try:
-        quantity = whole_number(str(form.get("quantity", "")), 0, QUANTITY_MOST)
+        quantity = whole_number(str(form.get("quantity", "")), 0, QUANTITY_MOST, visit.say)
         cart = await visit.front.carts.set_quantity(opener, before.id, sku, quantity)
     except (Refused, InvalidRequest) as refused:
         problem = refused.problem if isinstance(refused, Refused) else Problem("invalid_quantity", refused.detail)
@@ -82,7 +82,7 @@ async def undo(visit: Visitor) -> Response[str]:
     if opener is None or before is None:
         return _cart_again(visit, None)
     try:
-        version = whole_number(str(form.get("version", "")), 1, 10**9 - 1)
+        version = whole_number(str(form.get("version", "")), 1, 10**9 - 1, visit.say)
         key = key_of(str(form.get("once", "")), version)
         cart = await visit.front.carts.undo(opener, before.id, version, key)
     except (Refused, InvalidRequest) as refused:

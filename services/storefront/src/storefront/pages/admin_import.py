@@ -34,7 +34,7 @@ TELL_SECONDS = 0.25
 FAULTS_REPORTED = 10_000
 FAULTS_SHOWN = 50
 # Before a batch is sent again to a service that does not answer.
-PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 # Stands in the page where the progress goes.
 HOLE = "<!-- progress -->"
 Visitor = NamedDependency[SkipValidation[Visit]]

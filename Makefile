@@ -46,6 +46,10 @@ check: install ## Lint, format, types, import rules, sizes, generated files
 contracts: install ## Write each service's openapi.json and docs/problems.md anew
 	@$(BIN)/python tools/contracts.py
 
+.PHONY: words
+words: install ## Bring the storefront's languages (locales/*.po) up to date with its texts
+	@$(BIN)/python tools/words.py
+
 .PHONY: fix
 fix: install ## Mend what ruff can mend: format, imports, simple faults
 	$(BIN)/ruff check --fix .

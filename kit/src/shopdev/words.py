@@ -1,7 +1,7 @@
 """The texts of a package that speaks several languages: collected from its templates and its Python.
 
-In templates they stand in `_()` and `{% trans %}`. In Python they are what a call of `say` may be given first: a text, or
-a name that the function gives texts to, be it by a condition or out of a dictionary.
+In templates they stand in `_()` and `{% trans %}`. In Python they are what a call of `say` may be given first: a text,
+or a name that the function gives texts to, be it by a condition or out of a dictionary.
 """
 
 import ast
@@ -90,23 +90,23 @@ def _texts(node: ast.expr | None, scope: Functions) -> Iterator[str]:
             for value in values:
                 yield from _texts(value, scope)
         case ast.Call(func=ast.Attribute(value=source, attr="get"), args=args):
-            for value in (source, *args[1:]):
-                yield from _texts(value, scope)
+            for given in (source, *args[1:]):
+                yield from _texts(given, scope)
         case ast.Subscript(value=source):
             yield from _texts(source, scope)
         case ast.Name(id=name):
-            for value in _given_to(name, scope):
-                yield from _texts(value, scope)
+            for assigned in _given_to(name, scope):
+                yield from _texts(assigned, scope)
         case _:
             return
 
 
 def _given_to(name: str, scope: Functions) -> Iterator[ast.expr | None]:
     for node in _own(scope):
-        if (isinstance(node, ast.Assign) and name in map(_name_of, node.targets)) or (
-            isinstance(node, ast.AnnAssign | ast.NamedExpr) and _name_of(node.target) == name
-        ):
-            yield node.value
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if name in map(_name_of, targets):
+                yield node.value
 
 
 def faults(known: Catalog, wanted: Catalog) -> list[str]:
@@ -123,9 +123,7 @@ def faults(known: Catalog, wanted: Catalog) -> list[str]:
             found.append(f"not translated: {entry.id!r}")
         elif there is not None and there.fuzzy:
             found.append(f"doubtful: {entry.id!r}")
-        elif not all(
-            _placeholders(text) >= _needed(entry.id) and _placeholders(text) <= _all(entry.id) for text in texts
-        ):
+        elif not all(_needed(entry.id) <= _placeholders(text) <= _needed(entry.id) | {"num"} for text in texts):
             found.append(f"other placeholders: {entry.id!r}: {texts!r}")
     return found
 
@@ -145,10 +143,6 @@ def _placeholders(text: str) -> set[str]:
 def _needed(message_id: str | tuple[str, ...] | list[str]) -> set[str]:
     # Of a plural, the singular may do without the number.
     return _placeholders(message_id) if isinstance(message_id, str) else _placeholders(message_id[1])
-
-
-def _all(message_id: str | tuple[str, ...] | list[str]) -> set[str]:
-    return _needed(message_id) | {"num"}
 
 
 def untold(package: Path) -> list[str]:

@@ -78,6 +78,18 @@ async def test_a_place_in_the_list_that_is_none_leads_to_its_beginning(staff: Sh
     assert page.path == "/admin?q=pencil"
 
 
+@pytest.mark.parametrize("words", ["%00", "x" * 5000, "%F0%9F%AA%94", "%25%2F%3Cb%3E"])
+async def test_words_that_no_product_has_are_no_trouble(staff: Shopper, words: str) -> None:
+    page = await staff.get(f"/admin?q={words}")
+    assert page.status == 200
+    assert "<b>" not in page.html
+
+
+async def test_a_sku_is_found_in_small_letters(staff: Shopper, shop: Shop) -> None:
+    page = await staff.get("/admin?q=shirt-xl")
+    assert page.links["Linen shirt"] == action_of(shop, "SHIRT-XL")
+
+
 async def test_names_are_shown_and_never_obeyed(staff: Shopper, shop: Shop) -> None:
     for page in (await staff.get("/admin?q=hostile"), await edited(staff, shop, "HOSTILE")):
         assert HOSTILE["name"] in page.text

@@ -124,6 +124,7 @@ async def test_a_wrong_file_is_told_in_one_sentence(staff: Shopper, name: str, c
     page = await upload(staff, content, name)
     assert page.status == 422
     assert sentence in page.described("file")
+    assert "<b>.csv" not in page.html
     assert "The import" not in page.text
 
 

@@ -51,7 +51,9 @@ class ProductForm(Form):
         """As typed; browsers send line ends as CR LF."""
         typed = {name: plain(str(value)) for name, value in fields.items()}
         form = cls({name: typed.get(name, "") for name in FIELDS}, currency=currency, basis=typed.get("basis", ""))
-        numbers = sorted({int(found[1]) for name in typed if (found := re.fullmatch(r"variants-(\d{1,3})-sku", name))})
+        numbers = sorted(
+            {int(found[1]) for name in typed if (found := re.fullmatch(r"variants-([0-9]{1,3})-sku", name))}
+        )
         form.rows = len(numbers)
         for row, number in enumerate(numbers):
             given = {name: typed[part(number, name)] for name in PARTS if part(number, name) in typed}

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter, SkipValidation
+from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
 
 from storefront.backends.answers import Problem, Refused
 from storefront.backends.products import Product, Products
@@ -16,25 +16,25 @@ from storefront.product_form import SKU, ProductForm
 from storefront.visit import Visit, problem_text
 
 PAGE = "24"
+WORDS_MOST = 200
 # A sign may be typed as any of the characters that look like one.
 DELTA = re.compile(r"([+\-−–]?)([0-9]{1,9})")
 ATTEMPTS = 5
 Visitor = NamedDependency[SkipValidation[Visit]]
-Words = Annotated[str, QueryParameter(name="q", max_length=200)]
-Cursor = Annotated[str, QueryParameter(name="cursor", max_length=2000)]
+Words = Annotated[str, QueryParameter(name="q")]
 
 
 @get("/admin")
-async def show_products(visit: Visitor, words: Words = "", cursor: Cursor = "") -> Response[str]:
+async def show_products(visit: Visitor, words: Words = "", cursor: FromQuery[str] = "") -> Response[str]:
     """The products of the shop, newest first or as they fit; a SKU finds what is archived, too."""
     visit.require_staff()
-    words = words.strip()
+    words = words.strip()[:WORDS_MOST]
     query = [("q", words)] if words else [("sort", "-created_at")]
     try:
         found = await visit.front.catalogue.search([*query, ("limit", PAGE), *([("cursor", cursor)] if cursor else [])])
     except Refused:
-        # A place in a list that is no more: the list from its beginning.
-        return visit.go(_link(words))
+        # A place in a list that is no more: the list from its beginning. Words that no catalogue knows: all of it.
+        return visit.go(_link(words if cursor else ""))
     named = await _named(visit, words) if not cursor else []
     items = named + [product for product in found.items if product.id not in {each.id for each in named}]
     more = _link(words, found.next_cursor) if found.next_cursor else ""

@@ -41,7 +41,9 @@ def test_a_token_looks_different_each_time_and_is_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", ["", "x", "secret", "ü", "AAAA", masked("other"), masked("secre"), masked("secret")[:-4]]
+    "sent",
+    ["", "x", "secret", "ü", "AAAA", masked("other"), masked("secre"), masked("secret")[:-4]],
+    ids=["empty", "a letter", "unmasked", "umlaut", "no token", "another", "shorter", "cut off"],
 )
 def test_a_token_that_is_not_ours_is_refused(sent: str) -> None:
     with pytest.raises(FormExpired):

@@ -48,7 +48,8 @@ def writer(front: Front) -> Callable[[ShopError, Any], tuple[dict[str, str], byt
         headers = {"Content-Type": HTML, "Cache-Control": "no-store", **front.headers, **problems.headers_of(error)}
         headers.pop("WWW-Authenticate", None)
         # What the session has come to so far holds: tokens that were renewed, and the form token of this very page.
-        headers |= {"set-cookie": cookie.to_header(header="") for cookie in page.cookies}
+        if page.cookies:
+            headers["set-cookie"] = page.cookies[0].to_header(header="")
         if visit.is_partial:
             # The rest of the page stays as it is; what went wrong is told where notes are.
             headers |= {"HX-Retarget": "#notes", "HX-Reswap": "innerHTML", "HX-Reselect": ".note"}

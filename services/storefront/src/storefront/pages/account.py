@@ -200,7 +200,23 @@ def _refuse(visit: Visit, form: Form, failure: Refused | Unavailable) -> None:
         "email_taken": visit.say("There is an account with this mail address already."),
         "rate_limited": visit.say("Too many attempts. Please wait %(minutes)s min and try again.", minutes=minutes),
     }
-    form.refuse(failure.problem, visit.say, words)
+    form.refuse(failure.problem, lambda detail: _told(visit, detail), words)
+    # Each of these has but one rule, and users tells it in its own words.
+    if "email" in form.faults:
+        form.faults["email"] = visit.say("Enter a mail address such as ada@example.com.")
+    if "name" in form.faults:
+        form.faults["name"] = visit.say("A name has at most 200 characters.")
+
+
+def _told(visit: Visit, detail: str) -> str:
+    """What users says of a password, in the visitor's language."""
+    known = {
+        "A password has at least 8 characters.": "A password has at least 8 characters.",
+        "A password has at most 256 characters.": "A password has at most 256 characters.",
+        "The password must not be the mail address.": "The password must not be the mail address.",
+        "This password is one of the commonly used ones.": "This password is one that many people use.",
+    }
+    return visit.say(known.get(detail, "This password cannot be used."))
 
 
 def _status(failure: Refused | Unavailable) -> int:

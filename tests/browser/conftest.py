@@ -38,7 +38,7 @@ class Visitor:
         self.posts: list[str] = []
         self.faults: list[str] = []
         page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
-        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("console", lambda message: self._note(message.type, f"{message.text} {message.location}"))
         page.on("dialog", lambda dialog: self.faults.append(f"{page.url}: a dialog: {dialog.message}"))
         page.on("request", lambda request: request.method == "POST" and self.posts.append(request.url))
 
@@ -70,7 +70,8 @@ class Visitor:
         """Nothing is wider than the screen; a picture of it is kept."""
         wide, screen = await self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert wide <= screen, f"{self.page.url} is {wide} wide on a screen of {screen}."
-        await self.page.screenshot(path=SCREENS / f"{self.name}-{what}.png", full_page=True)
+        # To hide the caret, Playwright would leave style attributes in the page, which the page's own policy forbids.
+        await self.page.screenshot(path=SCREENS / f"{self.name}-{what}.png", full_page=True, caret="initial")
 
 
 Visitors = Callable[..., Awaitable[Visitor]]

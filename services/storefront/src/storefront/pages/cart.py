@@ -1,6 +1,7 @@
 """The cart, and what is done to it."""
 
 from contextlib import suppress
+from itertools import groupby
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
@@ -8,7 +9,7 @@ from litestar.params import FromPath, SkipValidation
 
 from shopkit.errors import InvalidRequest, Unavailable
 from storefront.backends.answers import Problem, Refused
-from storefront.backends.carts import Cart, Opener
+from storefront.backends.carts import Cart, Change, Opener
 from storefront.backends.products import Product
 from storefront.forms import key_of, whole_number
 from storefront.merging import take_cart_along
@@ -98,7 +99,7 @@ async def show_history(visit: Visitor) -> Response[str]:
     """What happened to the cart, newest first."""
     opener, cart = await _open(visit)
     if opener is None or cart is None:
-        return visit.page("history.html", changes=[], names={})
+        return visit.page("history.html", changes=[], names={}, undoable=set())
     changes = await visit.front.carts.history(opener, cart.id)
     skus = list(dict.fromkeys(change.sku for change in changes))[:100]
     products: list[Product] = []
@@ -107,7 +108,18 @@ async def show_history(visit: Visitor) -> Response[str]:
         with suppress(Unavailable):
             products = (await visit.front.catalogue.search([("sku", sku) for sku in skus])).items
     names = {variant.sku: product.name for product in products for variant in product.variants}
-    return visit.page("history.html", changes=changes, names=names)
+    return visit.page("history.html", changes=changes, names=names, undoable=_undoable(changes))
+
+
+def _undoable(changes: list[Change]) -> set[int]:
+    """The versions that no later change stands in the way of; `changes` newest first. Carts has the last word."""
+    free, touched = set[int](), set[str]()
+    for version, group in groupby(changes, lambda change: change.version):
+        skus = {change.sku for change in group if change.kind != "price_noted"}
+        if skus and not skus & touched:
+            free.add(version)
+        touched |= skus
+    return free
 
 
 async def _open(visit: Visit) -> tuple[Opener | None, Cart | None]:

@@ -273,3 +273,9 @@ async def test_what_was_typed_outlasts_a_service_that_is_away(
     again.client.cookies = staff.client.cookies
     assert "Saved: Typed in vain?" in (await again.fill(page, here)).text
     assert "Added: Brass lamp" in (await again.fill(new, NEW)).text
+
+
+async def test_a_form_that_is_no_text_is_refused(staff: Shopper) -> None:
+    body = b'--X\r\nContent-Disposition: form-data; name="name"\r\n\r\n\xff\r\n--X--\r\n'
+    answer = await staff.client.post(NEW, content=body, headers={"Content-Type": "multipart/form-data; boundary=X"})
+    assert answer.status_code == 400

@@ -194,6 +194,8 @@ class ProductForm(Form):
         elif problem.code == "sku_taken":
             rows = [number for number in range(self.rows) if self.row(number)["sku"] == problem.sku]
             self.faults[part(rows[0], "sku") if rows else "variants"] = say("Another product has this SKU.")
+        elif problem.code == "product_busy":
+            self.fault = say("So much is sold of this just now that it could not be saved. Please save again.")
         elif problem.code == "too_large":
             self.fault = say("All texts together are too long. Shorten the description or the attributes.")
         elif not problem.errors:

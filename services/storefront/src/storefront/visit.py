@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from litestar import Request, Response
+from litestar.enums import RequestEncodingType
 from msgspec.structs import replace
 
 from shopkit import deadline
-from shopkit.errors import Forbidden, Unavailable
+from shopkit.errors import BrokenRequest, Forbidden, Unavailable
 from storefront.backends.answers import Problem, Refused, bearer
 from storefront.backends.carts import Cart, Opener
 from storefront.forms import masked, require_token
@@ -70,11 +71,22 @@ class Visit:
 
     async def form(self) -> Mapping[str, Any]:
         """The fields that a page of ours sent; FormExpired where it was not ours."""
-        content = await self.request.form()
+        content = await self.typed()
         # However long the form was on its way.
         self._start_calls()
         site = self.request.headers.get("sec-fetch-site", "")
         require_token(self.session.csrf, str(content.get("csrf", "")), site)
+        return content
+
+    async def typed(self) -> Mapping[str, Any]:
+        """The same from any page; of a name that is there twice, the last. BrokenRequest where it is no text."""
+        if self.request.content_type[0] == RequestEncodingType.URL_ENCODED:
+            # The framework would keep what it has parsed, passwords too, for as long as it runs.
+            return dict(parse_qsl((await self.request.body()).decode("latin-1"), keep_blank_values=True))
+        try:
+            content = await self.request.form()
+        except UnicodeDecodeError as error:
+            raise BrokenRequest("The form is not in UTF-8.") from error
         return {name: content[name] for name in content}
 
     async def person(self, seconds: int = MARGIN_SECONDS) -> Person:

@@ -68,21 +68,22 @@ async def change_stock(visit: Visitor) -> Response[str]:
     visit.require_staff()
     fields = {name: str(value) for name, value in (await visit.form()).items()}
     sku, typed, once = (fields.get(name, "").strip() for name in ("sku", "delta", "once"))
-    delta = _delta(typed)
-    try:
-        if not delta:
-            text = visit.say("Enter how many more or fewer, such as +5 or -2.")
-            raise Refused(422, Problem("invalid_request", text))
-        token = (await visit.person()).access_token
-        await visit.front.catalogue.change_stock(token, sku, delta, key_of(once, sku, delta))
-    except Refused as refused:
-        if refused.status not in {409, 422}:
-            raise
-        product = await editable(visit, fields.get("product", ""))
-        stock_form = Form({sku: typed}, {sku: _stock_fault(visit, refused.problem)})
+    delta, fault = _delta(typed), ""
+    if not delta:
+        fault = visit.say("Enter how many more or fewer, such as +5 or -2.")
+    else:
+        try:
+            token = (await visit.person()).access_token
+            await visit.front.catalogue.change_stock(token, sku, delta, key_of(once, sku, delta))
+        except Refused as refused:
+            if refused.status not in {409, 422}:
+                raise
+            fault = _stock_fault(visit, refused.problem)
+    product = await editable(visit, fields.get("product", ""))
+    if fault:
+        stock_form = Form({sku: typed}, {sku: fault})
         return product_page(visit, ProductForm.of(product), product, status=422, stock_form=stock_form)
     visit.note(visit.say("Stock of %(sku)s changed by %(delta)s.", sku=sku, delta=f"{delta:+}"))
-    product = await editable(visit, fields.get("product", ""))
     return visit.go(f"/admin/products/{product.id}#stock")
 
 

@@ -26,6 +26,7 @@ from storefront.forms import Form
 from storefront.visit import HTML, Visit
 
 FILE_MIB = 64
+READ_OFF_MOST = 1024 * 1024 * 1024
 # As long as a slow line needs for such a file, and then the import.
 LONGEST_SECONDS = 3600
 # An access token is renewed before: afterwards the session can take no new one, for its cookie has been sent.
@@ -91,6 +92,7 @@ async def import_file(visit: Visitor) -> Response[Any]:
     except HTTPException as error:
         if error.status_code != 413:
             raise
+        await _read_off(visit)
         text = "The file is larger than %(size)s MiB. Split it, or use the command “trolley import”."
         form.faults["file"] = visit.say(text, size=FILE_MIB)
         return _form_page(visit, form, 413)
@@ -104,6 +106,16 @@ async def import_file(visit: Visitor) -> Response[Any]:
     before, _, after = str(page.content).partition(HOLE)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return visit.answer(Stream(_told(visit, upload, token, before, after), media_type=HTML, headers=headers))
+
+
+async def _read_off(visit: Visit) -> None:
+    """Takes the rest of a file that is not read: a browser that is still sending reads no answer."""
+    size = 0
+    while size < READ_OFF_MOST:
+        event: Any = await visit.request.receive()
+        size += len(event.get("body", b""))
+        if not event.get("more_body"):
+            return
 
 
 def _form_page(visit: Visit, form: Form, status: int = 200) -> Response[str]:

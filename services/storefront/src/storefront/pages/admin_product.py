@@ -125,8 +125,7 @@ async def _fields(visit: Visit) -> tuple[Mapping[str, Any], bool]:
     try:
         return await visit.form(), True
     except FormExpired:
-        content = await visit.request.form()
-        return {name: content[name] for name in content}, False
+        return await visit.typed(), False
 
 
 def _rearranged(form: ProductForm, fields: Mapping[str, Any]) -> str:
@@ -156,9 +155,7 @@ async def _save(visit: Visit, form: ProductForm, product: Product) -> tuple[Prod
             if refused.status != 412:
                 raise
         product = await editable(visit, product.id)
-    raise Refused(
-        409, Problem("product_busy", "So much is sold of this just now that it could not be saved; try again.")
-    )
+    raise Refused(409, Problem("product_busy"))
 
 
 def _expired(visit: Visit, form: ProductForm, product: Product | None = None) -> Response[str]:

@@ -126,7 +126,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def visitor(storefront: Process, chromium: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Visitors]:
-    """`await visitor(width=..., script=..., dark=..., ...)`; at the end no browser may have had anything to complain of."""
+    """`await visitor(360, script=False, dark=True)`; at the end no browser may have had anything to complain of."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     there: list[Visitor] = []
 

@@ -5,7 +5,7 @@ from playwright.async_api import expect
 
 from shopdev.shop import PASSWORD, Shop
 
-from .conftest import Visitors
+from .conftest import Visitor, Visitors
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,6 +31,13 @@ async def test_a_guest_searches_adds_signs_in_merges_undoes_and_signs_out(
     visitor: Visitors, email: str, width: int, script: bool
 ) -> None:
     guest = await visitor(width, script=script)
+    await search_and_add(guest, script)
+    await change_remove_and_undo(guest)
+    await sign_in_and_undo_the_merge(guest, email)
+    await sign_out(guest)
+
+
+async def search_and_add(guest: Visitor, script: bool) -> None:
     page = guest.page
     await guest.open("/")
     await guest.look("home")
@@ -54,6 +61,9 @@ async def test_a_guest_searches_adds_signs_in_merges_undoes_and_signs_out(
         await page.get_by_role("link", name="View cart").click()
     await expect(page).to_have_url("/cart")
 
+
+async def change_remove_and_undo(guest: Visitor) -> None:
+    page = guest.page
     quantity = page.get_by_role("spinbutton", name="Quantity")
     await page.get_by_role("button", name="One more of Harbour jumper").click()
     await expect(quantity).to_have_value("3")
@@ -67,6 +77,9 @@ async def test_a_guest_searches_adds_signs_in_merges_undoes_and_signs_out(
     await guest.note("Undone.")
     await expect(quantity).to_have_value("3")
 
+
+async def sign_in_and_undo_the_merge(guest: Visitor, email: str) -> None:
+    page = guest.page
     await page.get_by_role("link", name="Sign in").click()
     await guest.look("sign-in")
     await guest.sign_in(email, PASSWORD)
@@ -83,6 +96,9 @@ async def test_a_guest_searches_adds_signs_in_merges_undoes_and_signs_out(
     await expect(page.get_by_role("listitem").filter(has_text="Driftwood tray")).to_be_visible()
     await expect(page.get_by_role("listitem").filter(has_text="Harbour jumper")).to_have_count(0)
 
+
+async def sign_out(guest: Visitor) -> None:
+    page = guest.page
     await page.get_by_role("link", name="Account").first.click()
     await page.get_by_role("button", name="Sign out").click()
     await guest.note("You are signed out.")

@@ -167,9 +167,8 @@ async def test_more_of_a_list_comes_in_place_with_scripts_and_as_a_page_without(
     with_script, plain = await visitor(), await visitor(script=False)
     for someone in (with_script, plain):
         await someone.open("/search?sort=name")
-    cards = (
-        with_script.page.get_by_role("main").get_by_role("listitem").filter(has=with_script.page.get_by_role("heading"))
-    )
+    page = with_script.page
+    cards = page.get_by_role("main").get_by_role("listitem").filter(has=page.get_by_role("heading"))
     await expect(cards).to_have_count(24)
     last = await cards.last.get_by_role("link").inner_text()
     await page.get_by_role("link", name="Load more").click()

@@ -104,6 +104,13 @@ async def test_what_could_not_be_taken_stands_in_the_page_and_in_the_report(
     assert stored(shop, f"{prefix}-1")["name"] == "Thing 1"
 
 
+async def test_a_report_has_its_bounds_and_says_so(staff: Shopper, prefix: str) -> None:
+    page = await upload(staff, lines(prefix, 10_050, price="free"))
+    assert counts(page) == [0, 0, 10_050]
+    assert len(report(page)) == 10_000
+    assert "The report holds the first 10,000; there are 50 more." in page.text
+
+
 async def test_what_the_catalogue_refuses_is_reported_too(staff: Shopper, prefix: str) -> None:
     page = await upload(staff, f"{HEADING},Handle2\n,Stolen,SHIRT-M,1,\n,,TEAPOT,1,")
     assert counts(page)[2] == 1
@@ -144,8 +151,8 @@ async def test_a_currency_that_is_none_is_told(staff: Shopper, currency: str) ->
     assert page.form(HERE).fields["currency"] == currency
 
 
-async def test_a_file_that_is_too_large_is_told_in_words(staff: Shopper) -> None:
-    page = await upload(staff, bytes(65 * 1024 * 1024))
+async def test_a_file_that_is_too_large_is_told_in_words(served: httpx.AsyncClient) -> None:
+    page = await upload(Shopper(served), bytes(80 * 1024 * 1024))
     assert page.status == 413
     assert "larger than 64 MiB" in page.described("file")
 

@@ -102,9 +102,9 @@ async def import_file(visit: Visitor) -> Response[Any]:
         return _form_page(visit, form, 503)
     if upload is None:
         return _form_page(visit, form, 422)
-    page = visit.page("admin/importing.html", private=True, name=upload.name)
+    page = visit.page("admin/importing.html", name=upload.name)
     before, _, after = str(page.content).partition(HOLE)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    headers = {"Cache-Control": "private, no-cache", "X-Accel-Buffering": "no"}
     return visit.answer(Stream(_told(visit, upload, token, before, after), media_type=HTML, headers=headers))
 
 

@@ -50,6 +50,15 @@ async def test_a_product_is_added_with_all_that_was_typed(staff: Shopper, shop: 
     ]
 
 
+async def test_texts_may_be_typed_as_in_chinese(staff: Shopper, shop: Shop, new_sku: str) -> None:
+    typed = {"name": "茶壶", "tags": "茶，厨房、陶", "attributes": "材质：陶；釉"}
+    await staff.fill(await blank(staff), NEW, **typed, **row(0, sku=new_sku, price="1", options="尺码：大；颜色：红"))
+    product = stored(shop, new_sku)
+    assert product["tags"] == ["茶", "厨房", "陶"]
+    assert product["attributes"] == {"材质": "陶；釉"}
+    assert product["variants"][0]["options"] == {"尺码": "大", "颜色": "红"}
+
+
 async def test_a_form_that_is_sent_twice_adds_one_product(staff: Shopper, shop: Shop, new_sku: str) -> None:
     page = await blank(staff)
     typed = LAMP | row(0, sku=new_sku, price="1")

@@ -1,5 +1,6 @@
 """A product as texts in the fields of a form, and what such texts mean."""
 
+import re
 from hashlib import sha256
 from typing import Any
 
@@ -10,7 +11,10 @@ FIELDS = ("name", "slug", "category", "tags", "image_url", "description", "attri
 # Of a variant. `was` is the SKU under which the shop has it; nothing for one that is new.
 PARTS = ("sku", "options", "price", "stock", "was")
 SHOWN_PARTS = ("sku", "options", "price")
-SEPARATORS = {"attributes": "\n", "options": ";"}
+# Each also as Chinese is typed.
+SEPARATORS = {"attributes": re.compile("\n"), "options": re.compile("[;；]")}
+COLON = re.compile("[:：]")
+COMMA = re.compile("[,，、]")
 
 
 class Unreadable(Exception):
@@ -34,17 +38,17 @@ def kind_of(field: str) -> str:
 def read_pairs(kind: str, text: str) -> dict[str, str]:
     """Names and values, out of a text such as `size: M; colour: red`."""
     pairs: dict[str, str] = {}
-    for given in filter(None, map(str.strip, text.split(SEPARATORS[kind]))):
-        name, colon, value = (each.strip() for each in given.partition(":"))
-        if not colon or not name or name in pairs:
+    for given in filter(None, map(str.strip, SEPARATORS[kind].split(text))):
+        name, *rest = (each.strip() for each in COLON.split(given, maxsplit=1))
+        if not rest or not name or name in pairs:
             raise Unreadable(given)
-        pairs[name] = value
+        pairs[name] = rest[0]
     return pairs
 
 
 def read_tags(text: str) -> list[str]:
     """Tags, out of a text such as `linen, summer`."""
-    return [tag.strip() for tag in text.split(",") if tag.strip()]
+    return [tag.strip() for tag in COMMA.split(text) if tag.strip()]
 
 
 def meaning_of(field: str, text: str, currency: str) -> Any:

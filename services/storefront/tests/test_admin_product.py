@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from shopdev.shop import Shop
@@ -188,6 +189,19 @@ async def test_what_is_sold_while_a_product_is_edited_stays_sold(staff: Shopper,
     page = await staff.fill(page, action_of(shop, sku), name="Lamp, edited")
     assert "Saved: Lamp, edited" in page.text
     assert stocks(shop, sku) == {sku: 2}
+
+
+async def test_saving_loses_no_sale_of_the_same_moment(staff: Shopper, shop: Shop, sku: str) -> None:
+    variant = {"sku": sku, "price": {"amount": 1, "currency": "EUR"}, "stock": 50}
+    change(shop, sku, variants=[variant])
+    page, here, seller = await edited(staff, shop, sku), action_of(shop, sku), shop.staff_bearer()
+    body = {"changes": [{"sku": sku, "delta": -1}]}
+    async with httpx.AsyncClient(base_url=shop["products"].url, headers=seller, timeout=30) as till:
+        sales = [till.post("/stock", json=body) for _ in range(20)]
+        saves = [staff.send(page, here, name=f"Lamp {number}") for number in range(3)]
+        sold = (await asyncio.gather(asyncio.gather(*sales), asyncio.gather(*saves)))[0]
+    assert {answer.status_code for answer in sold} == {200}
+    assert stocks(shop, sku) == {sku: 30}
 
 
 async def test_a_variant_that_is_renamed_keeps_its_stock(staff: Shopper, shop: Shop, sku: str) -> None:

@@ -1,0 +1,1 @@
+"""The measured calls of the shop, as an idiomatic FastAPI service."""

@@ -1,11 +1,14 @@
 """The peers answer what the shop answers: figures of services that do something else would mean nothing."""
 
+import os
 import shutil
-from collections.abc import Iterator
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from contextlib import AbstractContextManager
 from itertools import count
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +16,7 @@ import httpx
 import jwt
 import pytest
 from bench import catalogue
+from bench.peers.comparing import Callers, TwoCarts, timed
 from bench.peers.running import COMMANDS, missing, running_peer
 from pymongo import MongoClient
 
@@ -46,93 +50,8 @@ LISTS = [
     "q=+",
     "q=xylophone",
 ]
+Start = Callable[[], AbstractContextManager[tuple[str, int]]]
 names = count()
-
-
-class Callers:
-    """Does the same at the shop and at a peer, and compares what they say."""
-
-    def __init__(self, shop: Shop, ours: httpx.Client, peer: httpx.Client) -> None:
-        self.shop = shop
-        self.ours = ours
-        self.peer = peer
-
-    def both(self, service: str, method: str, path: str, **content: Any) -> tuple[httpx.Response, httpx.Response]:
-        """The shop's answer and the peer's, of the same status and, if they are problems, about the same."""
-        ours = self.ours.request(method, self.shop[service].url + path, **content)
-        theirs = self.peer.request(method, path, **content)
-        same_status(ours, theirs)
-        return ours, theirs
-
-
-def same_status(ours: httpx.Response, theirs: httpx.Response) -> None:
-    assert theirs.status_code == ours.status_code, (ours.text, theirs.text)
-    assert theirs.headers["content-type"].removesuffix("; charset=utf-8") == ours.headers["content-type"]
-    assert theirs.headers["x-request-id"]
-    if ours.is_error:
-        problem = theirs.json()
-        assert problem["instance"] == theirs.headers["x-request-id"]
-        assert told(problem) == told(ours.json())
-        assert theirs.headers.get("www-authenticate") == ours.headers.get("www-authenticate")
-
-
-def told(problem: dict[str, Any]) -> dict[str, Any]:
-    """A problem but for its instance and, where it is about the form of the input, the libraries' words for it."""
-    bare = {name: value for name, value in problem.items() if name != "instance"}
-    if bare["code"] == "invalid_request":
-        bare["errors"] = [fault["pointer"] for fault in bare.get("errors", [])]
-        del bare["detail"]
-    return bare
-
-
-def timed(record: dict[str, Any]) -> dict[str, Any]:
-    """A product with its times as times: how many zeros they end in differs."""
-    times = {name: datetime.fromisoformat(record[name]) for name in ("created_at", "updated_at")}
-    return record | times
-
-
-def bare(cart: dict[str, Any]) -> dict[str, Any]:
-    """A cart without what differs between any two carts."""
-    aside = ("id", "token", "created_at", "updated_at", "expires_at")
-    life = datetime.fromisoformat(cart["expires_at"]) - datetime.fromisoformat(cart["updated_at"])
-    return {name: value for name, value in cart.items() if name not in aside} | {"life": life}
-
-
-class TwoCarts:
-    """A cart at the shop and one at the peer, to which the same is done."""
-
-    def __init__(self, callers: Callers, body: object) -> None:
-        self.callers = callers
-        made = callers.both("carts", "POST", "/carts", json=body)
-        assert made[0].status_code == 201, made[0].text
-        self.carts = [answer.json() for answer in made]
-        assert bare(self.carts[1]) == bare(self.carts[0])
-        for answer, cart in zip(made, self.carts, strict=True):
-            assert answer.headers["location"] == f"/carts/{cart['id']}"
-            assert len(cart["token"]) >= 22
-
-    def call(self, method: str, path: str = "", whole: str = "", **content: Any) -> httpx.Response:
-        """The answer that both give; `whole` is a path in place of the cart's own."""
-        clients = ((self.callers.ours, self.callers.shop["carts"].url), (self.callers.peer, ""))
-        answers: list[httpx.Response] = []
-        for (client, url), cart in zip(clients, self.carts, strict=True):
-            headers = {"Cart-Token": cart["token"]} | content.get("headers", {})
-            answers.append(
-                client.request(method, url + (whole or f"/carts/{cart['id']}{path}"), **content | {"headers": headers})
-            )
-        same_status(*answers)
-        if answers[0].is_success:
-            assert bare(answers[1].json()) == bare(answers[0].json())
-        return answers[1]
-
-    def add(self, sku: str, quantity: int) -> httpx.Response:
-        return self.call("POST", "/lines", json={"sku": sku, "quantity": quantity})
-
-    def send(self, text: str, media_type: str) -> httpx.Response:
-        return self.call("POST", "/lines", content=text, headers={"Content-Type": media_type})
-
-    def set(self, sku: str, quantity: int) -> httpx.Response:
-        return self.call("PUT", f"/lines/{sku}", json={"quantity": quantity})
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -174,19 +93,23 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def callers(
+def start(
     shop: Shop, name: str, mongo_server: str, databases: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callers]:
-    """The shop and a peer on the same catalogue and accounts."""
+) -> Start:
+    """Starts the peer on the shop's catalogue and accounts."""
     used = {"products": databases["products"], "users": databases["users"], "own": databases[name]}
-    log: Path = tmp_path_factory.mktemp("peers") / f"{name}.log"
+    return lambda: running_peer(name, mongo_server, used, tmp_path_factory.mktemp("peers") / "log")
+
+
+@pytest.fixture(scope="module")
+def callers(shop: Shop, start: Start) -> Iterator[Callers]:
+    """The shop and a peer."""
     with (
-        running_peer(name, mongo_server, used, log) as (url, _),
+        start() as (url, _),
         httpx.Client(timeout=30) as ours,
         httpx.Client(base_url=url, timeout=30) as theirs,
     ):
         yield Callers(shop, ours, theirs)
-    assert log.read_text() == ""
 
 
 def an_item(sku: str, amount: int, stock: int | None = None) -> dict[str, Any]:
@@ -350,6 +273,31 @@ def test_a_write_is_on_the_journal_of_a_majority(
         (written,) = own["system.profile"].find({"op": "insert", "ns": f"{databases[name]}.carts"}).to_list()
     concern = written["command"]["writeConcern"]
     assert (concern["w"], concern["j"]) == ("majority", True)
+
+
+def test_a_request_under_way_is_answered_though_the_peer_ends(start: Start) -> None:
+    body = b'{"sku": "BENCH-1-S", "quantity": 1}'
+    head = f"POST /carts HTTP/1.1\r\nHost: peer\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    with start() as (url, process):
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        with socket.create_connection(address, timeout=30) as connection:
+            connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+            assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
+            os.kill(process, signal.SIGTERM)
+            await_refusal(address)
+            connection.sendall(body)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 201 ")
+
+
+def await_refusal(address: tuple[str, int]) -> None:
+    """Waits until nobody listens there any more."""
+    for _ in range(1000):
+        try:
+            socket.create_connection(address, timeout=30).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.01)
+    raise AssertionError("It takes connections still.")
 
 
 def test_signing_in_is_the_same(callers: Callers) -> None:

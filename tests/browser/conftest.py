@@ -33,10 +33,11 @@ expect.set_options(timeout=PATIENCE_MS)
 class Visitor:
     """A person at a browser of their own. `faults`: what the browser complained of."""
 
-    def __init__(self, context: BrowserContext, page: Page, name: str) -> None:
+    def __init__(self, context: BrowserContext, page: Page, name: str, *, script: bool) -> None:
         self.context = context
         self.page = page
         self.name = name
+        self.script = script
         self.posts: list[str] = []
         self.faults: list[str] = []
         page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
@@ -145,7 +146,7 @@ async def visitor(storefront: Process, chromium: Browser, request: pytest.Fixtur
         )
         context.set_default_timeout(PATIENCE_MS)
         kinds = ("" if script else "-plain") + ("-dark" if dark else "")
-        there.append(Visitor(context, await context.new_page(), f"{width}{kinds}"))
+        there.append(Visitor(context, await context.new_page(), f"{width}{kinds}", script=script))
         return there[-1]
 
     yield come

@@ -3,17 +3,16 @@
 from urllib.parse import quote
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, Request, expect
+from playwright.async_api import Request, expect
 
 from shopdev.shop import PASSWORD, Shop
 
 from .conftest import Visitor, Visitors
 from .goods import SCRIPT
+from .openness import grave_faults
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-GRAVE = {"serious", "critical"}
 # By the name of its picture: the path, and the status it has.
 FOR_GUESTS = {
     "home": ("/", 200),
@@ -52,14 +51,6 @@ def archived(shop: Shop) -> None:
     shop.add([{"name": "Gone lamp", "slug": "gone", "sku": "GONE", "price": price, "category": "Tests"}])
     found = shop.call("products", "GET", "/products/gone").json()
     shop.call("products", "DELETE", f"/products/{found['id']}", headers=shop.staff_bearer())
-
-
-async def grave_faults(page: Page) -> list[str]:
-    """What axe-core finds that keeps people out."""
-    found = await Axe().run(page)
-    assert len(found.response["passes"]) > 10, "axe-core has looked at nothing"
-    grave = [fault for fault in found.response["violations"] if fault["impact"] in GRAVE]
-    return [f"{page.url}: {fault['id']}: {node['html'][:200]}" for fault in grave for node in fault["nodes"][:3]]
 
 
 async def look_at(visitor: Visitor, pages: dict[str, tuple[str, int]]) -> list[str]:

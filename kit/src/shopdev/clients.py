@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 
@@ -81,14 +81,16 @@ class Process:
         self._signal_all(signal.SIGCONT)
 
     def _signal_all(self, number: int) -> None:
+        # It may have ended by itself.
         if self._process is not None:
-            os.killpg(self._process.pid, number)
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     def _signal(self, number: int) -> None:
         if self._process is None:
             return
         if number == signal.SIGKILL:
-            os.killpg(self._process.pid, number)
+            self._signal_all(number)
         else:
             self._process.send_signal(number)
         self._process.wait(timeout=30)

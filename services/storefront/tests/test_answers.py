@@ -44,9 +44,9 @@ def is_guarded(page: Page) -> bool:
         ("GET", "/p/no-such", 404, "There is nothing here"),
         ("GET", "/images/no-such.svg", 404, "There is nothing here"),
         ("GET", "/static/abc/no-such.css", 404, "There is nothing here"),
-        ("GET", "/cart/add", 405, "This could not be done"),
-        ("DELETE", "/cart", 405, "This could not be done"),
-        ("POST", "/", 405, "This could not be done"),
+        ("GET", "/cart/add", 405, "This cannot be opened by itself"),
+        ("DELETE", "/cart", 405, "This cannot be opened by itself"),
+        ("POST", "/", 405, "This cannot be opened by itself"),
         ("POST", "/sign-in", 403, "This form is out of date"),
     ],
 )
@@ -68,7 +68,7 @@ async def test_a_form_that_is_too_large_is_told(shopper: Shopper) -> None:
     answer = Page(await shopper.send(page, "/sign-in", email="a" * 300_000))
     assert answer.status == 413
     assert is_guarded(answer)
-    assert "This could not be done" in answer.text
+    assert "This is too much at once" in answer.text
 
 
 async def test_a_surprise_is_a_page_that_tells_nothing_of_it(storefront: Storefront) -> None:
@@ -182,6 +182,9 @@ LANGUAGES = [
     ("fr, zh;q=0.1", "zh-Hans"),
     ("zh;q=0, en", "en"),
     ("zh;q=0", "en"),
+    ("EN", "en"),
+    ("zh-hans", "zh-Hans"),
+    ("ZH-TW", "zh-Hans"),
     ("*", "en"),
     ("*;q=0.5, zh;q=0.1", "en"),
     ("en-GB-oed", "en"),

@@ -5,8 +5,9 @@ from urllib.parse import quote
 import pytest
 
 from shopdev.shop import Shop
+from storefront.backends.answers import Money
 from storefront.searching import Query
-from storefront.words import minor_units
+from storefront.words import load, minor_units, units
 
 from .browsing import Shopper, lines_of
 
@@ -201,3 +202,15 @@ async def test_what_people_wrote_is_shown_as_they_wrote_it(shopper: Shopper) -> 
     found = await shopper.get(f"/search?q={quote(typed)}")
     assert typed in found.text
     assert "<script>alert" not in found.html
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [(1999, "EUR", "€19.99"), (199900, "RSD", "RSD1,999.00"), (1500, "JPY", "JP¥1,500"), (1234, "KWD", "KWD1.234")],
+)
+def test_prices_have_the_decimals_of_their_currency_whatever_a_locale_leaves_out(
+    amount: int, currency: str, text: str
+) -> None:
+    shown = load()["en"].money(Money(amount, currency))
+    assert shown.replace("\xa0", "") == text
+    assert minor_units(units(Money(amount, currency)), currency) == amount

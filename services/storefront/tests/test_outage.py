@@ -182,7 +182,7 @@ async def test_without_carts_people_sign_in_and_the_cart_follows(
     assert "Your cart could not be joined with your saved one just now" in account.text
     assert (await quick(guest, "/cart")).status == 503
     await down.end()
-    cart = await again(guest, "/cart")
+    cart = await again(guest, "/cart", "could not be joined")
     assert lines_of(cart) == {sku: 2}
     assert "Your cart was joined with the one you had saved; items added: 2." in cart.text
 

@@ -151,3 +151,16 @@ async def test_a_rotated_secret_signs_nobody_out(storefront: Storefront, sku: st
     elsewhere.client.cookies = shopper.client.cookies
     assert (await elsewhere.get("/account")).path == "/account"
     assert lines_of(await elsewhere.get("/cart")) == {sku: 1}
+
+
+async def test_a_late_answer_does_not_bring_back_who_has_signed_out(storefront: Storefront, sku: str) -> None:
+    shopper = await storefront.signed_in()
+    page = await shopper.get(f"/p/{sku.lower()}")
+    late = await storefront.shopper()
+    late.client.cookies.update(shopper.client.cookies)
+    await shopper.fill(await shopper.get("/account"), "/sign-out")
+    answer = await late.send(page, "/cart/add")
+    assert "trolley" in answer.cookies
+    assert "trolley-person" not in answer.cookies
+    shopper.client.cookies.update(answer.cookies)
+    assert (await shopper.get("/account")).path.startswith("/sign-in")

@@ -30,10 +30,16 @@ def words_for(visit: Visit, error: ShopError) -> tuple[str, str]:
             return say("Something went wrong on our side"), say("It has been noted. Please try again.")
         case errors.Forbidden():
             return say("This page is for staff"), say("Sign in with a staff account to see it.")
+        case errors.MethodNotAllowed():
+            return say("This cannot be opened by itself"), say(
+                "It is where a form is sent to; begin at the first page."
+            )
+        case errors.TooLarge():
+            return say("This is too much at once"), say("Please send less.")
         case errors.RateLimited():
             return say("Too many attempts"), say("Please wait a moment and try again.")
         case _:
-            return say("This could not be done"), say(error.detail)
+            return say("This could not be done"), say("Please go back and try again.")
 
 
 def writer(front: Front) -> Callable[[ShopError, Any], tuple[dict[str, str], bytes]]:
@@ -45,11 +51,17 @@ def writer(front: Front) -> Callable[[ShopError, Any], tuple[dict[str, str], byt
         status = problems.status_of(type(error))
         template = "_fault.html" if visit.is_partial else "fault.html"
         page = visit.page(template, status=status, heading=heading, words=words, retry=status >= 500)
-        headers = {"Content-Type": HTML, "Cache-Control": "no-store", **front.headers, **problems.headers_of(error)}
+        headers = {
+            "Content-Type": f"{HTML}; charset=utf-8",
+            "Cache-Control": "no-store",
+            **front.headers,
+            **problems.headers_of(error),
+        }
         headers.pop("WWW-Authenticate", None)
         # What the session has come to so far holds: tokens that were renewed, and the form token of this very page.
-        if page.cookies:
-            headers["set-cookie"] = page.cookies[0].to_header(header="")
+        # Names of headers know no case, so that each of the two cookies can be told.
+        texts = (cookie.to_header(header="") for cookie in page.cookies)
+        headers |= dict(zip(("set-cookie", "Set-Cookie"), texts, strict=False))
         if visit.is_partial:
             # The rest of the page stays as it is; what went wrong is told where notes are.
             headers |= {"HX-Retarget": "#notes", "HX-Reswap": "innerHTML", "HX-Reselect": ".note"}

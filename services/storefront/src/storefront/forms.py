@@ -31,13 +31,13 @@ class Form:
         """What a browser sent, without secrets; of a name that is there twice, the last."""
         return cls({name: str(value) for name, value in content.items() if name not in SECRETS})
 
-    def refuse(self, problem: Problem, say: Callable[[str], str], words: Mapping[str, str] | None = None) -> None:
-        """Takes over what a service said; `words` has the texts for codes that we can tell better."""
+    def refuse(self, problem: Problem, tell: Callable[[str], str], words: Mapping[str, str], otherwise: str) -> None:
+        """Takes over what a service said: of fields as `tell` puts it, of the whole by code, or `otherwise`."""
         for fault in problem.errors:
             name = fault.pointer.removeprefix("#/").partition("/")[0]
-            self.faults.setdefault(name, say(fault.detail))
-        if not problem.errors or problem.code in (words or {}):
-            self.fault = (words or {}).get(problem.code) or say(problem.detail)
+            self.faults.setdefault(name, tell(fault.detail))
+        if not problem.errors or problem.code in words:
+            self.fault = words.get(problem.code, otherwise)
 
 
 def masked(token: str) -> str:

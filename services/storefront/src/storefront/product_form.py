@@ -72,7 +72,7 @@ class ProductForm(Form):
         verb, _, number = action.partition("-")
         if verb == "add" and self.rows < ROWS_MOST:
             self.rows += 1
-        elif verb == "remove" and number.isdecimal() and int(number) < self.rows:
+        elif verb == "remove" and number in map(str, range(self.rows)):
             kept = [row for row in range(self.rows) if row != int(number)]
             moved = {part(to, name): text for to, row in enumerate(kept) for name, text in self.row(row).items()}
             self.values = {name: self.values[name] for name in FIELDS} | moved

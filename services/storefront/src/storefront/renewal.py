@@ -1,10 +1,13 @@
 """Renewing access tokens. A refresh token works once, so those who need its successor at the same time share it."""
 
 import asyncio
+from contextvars import Context
 from hashlib import sha256
 
+from shopkit import deadline
+from shopkit.errors import Unavailable
 from shopkit.values import Clock
-from storefront.backends.users import Tokens, Users
+from storefront.backends.users import RENEWAL_SECONDS, Tokens, Users
 from storefront.session import Person
 
 # An access token that ends sooner than this is renewed before it is used.
@@ -48,10 +51,15 @@ class Renewal:
         has_failed = task is not None and task.done() and (task.cancelled() or task.exception() is not None)
         if task is None or has_failed or moment - began > REMEMBERED_SECONDS:
             self._forget(moment)
-            task = asyncio.create_task(self._ask(person.refresh_token))
+            # In a context of its own: a page that has no time left must not cut off the answer that uses the token up.
+            task = asyncio.create_task(self._ask(person.refresh_token), context=Context())
             self._under_way[key] = (moment, task)
-        # Others wait for it too: one who leaves must not take the tokens from them.
-        return await asyncio.shield(task)
+        try:
+            async with asyncio.timeout(deadline.remaining(RENEWAL_SECONDS)):
+                # Others wait for it too: one who leaves must not take the tokens from them.
+                return await asyncio.shield(task)
+        except TimeoutError as error:
+            raise Unavailable from error
 
     async def _ask(self, refresh_token: str) -> Person:
         return person_of(await self._users.refresh(refresh_token), self._clock().timestamp())

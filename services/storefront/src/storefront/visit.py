@@ -5,7 +5,10 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote
 
 from litestar import Request, Response
+from litestar.datastructures import URL
+from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
+from litestar.params import SkipValidation
 from msgspec.structs import replace
 
 from shopkit import deadline
@@ -18,7 +21,7 @@ from storefront.renewal import MARGIN_SECONDS
 from storefront.session import LIFE_SECONDS, Note, Person, Session, new_session
 from storefront.words import choose
 
-HTML = "text/html; charset=utf-8"
+HTML = "text/html"
 # What has a meaning in an address; of what is left, only letters, digits and "_.-~" may stand there as they are.
 ADDRESS_MARKS = "/?#[]@!$&'()*+,;=:%"
 # The cart's own header, as the wire contract has it.
@@ -40,7 +43,7 @@ class Visit:
     def __init__(self, request: Request[Any, Any, Any], front: Front) -> None:
         self.request = request
         self.front = front
-        self._given = front.cookies.open(request.cookies.get(front.cookies.name))
+        self._given = front.cookies.read(request.cookies)
         self.session: Session = self._given or new_session()
         self.words = choose(front.languages, self.session.language, request.headers.get("accept-language", ""))
         self.is_partial = request.headers.get("hx-request") == "true"
@@ -53,9 +56,11 @@ class Visit:
 
     @property
     def path(self) -> str:
-        """Where the visitor is, with the query."""
-        query = self.request.url.query
-        return self.request.url.path + (f"?{query}" if query else "")
+        """Where the visitor is, with the query: a page that can be asked for, also where a form is answered."""
+        url = self.request.url
+        if self.request.method != "GET":
+            url = URL(self.request.headers.get("referer", "/"))
+        return (url.path or "/") + (f"?{url.query}" if url.query else "")
 
     def keep(self, **changes: Any) -> None:
         """Changes the session."""
@@ -82,7 +87,11 @@ class Visit:
         """The same from any page; of a name that is there twice, the last. BrokenRequest where it is no text."""
         if self.request.content_type[0] == RequestEncodingType.URL_ENCODED:
             # The framework would keep what it has parsed, passwords too, for as long as it runs.
-            return dict(parse_qsl((await self.request.body()).decode("latin-1"), keep_blank_values=True))
+            typed = (await self.request.body()).decode("latin-1")
+            try:
+                return dict(parse_qsl(typed, keep_blank_values=True, errors="strict"))
+            except UnicodeDecodeError as error:
+                raise BrokenRequest("The form is not in UTF-8.") from error
         try:
             content = await self.request.form()
         except UnicodeDecodeError as error:
@@ -109,7 +118,7 @@ class Visit:
         """Where to go on after signing in; what a form held is not sent again."""
         if self.request.method == "GET":
             return self.path
-        return "/admin" if self.path.startswith("/admin") else "/account"
+        return "/admin" if self.request.url.path.startswith("/admin") else "/account"
 
     async def _renewed(self, person: Person) -> Person:
         try:
@@ -170,7 +179,9 @@ class Visit:
         path = quote(path, safe=ADDRESS_MARKS)
         if self.is_partial:
             return self.answer(Response("", headers={"HX-Redirect": path}))
-        return self.answer(Response("", status_code=303, headers={"Location": path, "Cache-Control": "no-store"}))
+        return self.answer(
+            Response("", status_code=303, headers={"Location": path, "Cache-Control": "no-store"}, media_type=HTML)
+        )
 
     def _common(self) -> dict[str, Any]:
         return {
@@ -185,18 +196,21 @@ class Visit:
         """Any response, with the session if it changed."""
         response.headers.update(self.front.headers)
         response.headers["Vary"] = "Accept-Language, Cookie, HX-Request"
-        if self.session != self._given:
-            cookies = self.front.cookies
-            response.set_cookie(
-                cookies.name,
-                cookies.seal(self.session),
-                max_age=LIFE_SECONDS,
-                path="/",
-                httponly=True,
-                secure=cookies.is_secure,
-                samesite="lax",
-            )
+        cookies = self.front.cookies
+        for name, text in cookies.changed(self._given, self.session).items():
+            life = LIFE_SECONDS if text else 0
+            response.set_cookie(name, text, life, path="/", httponly=True, secure=cookies.is_secure, samesite="lax")
         return response
+
+
+# How routes name their visit.
+Visitor = NamedDependency[SkipValidation[Visit]]
+
+
+def local(path: str, home: str = "/account") -> str:
+    """The path, if it leads to a page of ours; else `home`."""
+    is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_local else home
 
 
 def problem_text(visit: Visit, problem: Problem) -> str:
@@ -213,5 +227,4 @@ def problem_text(visit: Visit, problem: Problem) -> str:
         "cart_busy": "Your cart is being changed elsewhere. Please try again.",
         "idempotency_in_flight": "We are still working on this. Please wait a moment.",
     }
-    text = known.get(problem.code)
-    return visit.say(text, **facts) if text else visit.say(problem.detail)
+    return visit.say(known.get(problem.code, "This could not be done."), **facts)

@@ -1,24 +1,31 @@
 """Languages: the catalogues of texts, which one a visitor gets, and prices and dates in its form."""
 
+import re
 from collections.abc import Mapping
+from copy import copy
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from io import BytesIO
 from typing import NamedTuple
 
-from babel import Locale, negotiate_locale
+from babel import Locale
 from babel.dates import format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_decimal
 
+from shopfiles import money
+from shopfiles.money import decimals_of
 from storefront.backends.answers import Money
 
 # What stands in the templates and in the code is English; each other language is locales/NAME.po.
 SOURCE = "en"
 OTHERS = {"zh-Hans": "zh_Hans_CN"}
+# As the products service has it.
+AMOUNT_MOST = 10**12
 
 
 class Words(NamedTuple):
@@ -33,9 +40,9 @@ class Words(NamedTuple):
         """The text in this language, `%(name)s` filled in."""
         return self.texts.gettext(text) % facts if facts else self.texts.gettext(text)
 
-    def money(self, money: Money) -> str:
+    def money(self, price: Money) -> str:
         """An amount as people of this language write it."""
-        return _money(money.amount, money.currency, self.locale)
+        return _money(price.amount, price.currency, self.locale)
 
     def number(self, number: int) -> str:
         """A number as people of this language write it."""
@@ -48,7 +55,12 @@ class Words(NamedTuple):
 
 @lru_cache(10_000)
 def _money(amount: int, currency: str, locale: Locale) -> str:
-    return format_currency(amount / 10 ** get_currency_precision(currency), currency, locale=locale)
+    """By the decimals of ISO 4217, as all of the shop counts; the locale's own may be fewer."""
+    places = decimals_of(currency)
+    pattern = copy(locale.currency_formats["standard"])
+    pattern.frac_prec = (places, places)
+    text: str = pattern.apply(Decimal(amount).scaleb(-places), locale, currency=currency, currency_digits=False)
+    return text
 
 
 def load() -> dict[str, Words]:
@@ -72,7 +84,7 @@ def choose(languages: Mapping[str, Words], wanted: str, accepted: str) -> Words:
     for tag in _by_preference(accepted):
         if tag == "*":
             break
-        found = negotiate_locale([tag], list(languages), sep="-") or _same_script(tag, languages)
+        found = _same_language(tag, languages)
         if found:
             return languages[found]
     return languages[SOURCE]
@@ -92,7 +104,7 @@ def _by_preference(header: str) -> list[str]:
     return [tag for _, _, tag in sorted(weighed)]
 
 
-def _same_script(tag: str, languages: Mapping[str, Words]) -> str | None:
+def _same_language(tag: str, languages: Mapping[str, Words]) -> str | None:
     """zh, zh-CN and zh-SG are written as zh-Hans is; zh-TW and zh-Hant are nearer to it than to English, too."""
     language = tag.partition("-")[0].lower()
     return next((known for known in languages if known.partition("-")[0].lower() == language), None)
@@ -100,16 +112,13 @@ def _same_script(tag: str, languages: Mapping[str, Words]) -> str | None:
 
 def minor_units(text: str, currency: str) -> int | None:
     """An amount typed in units ("12.50", "12,5") in minor units; None where it is none, or finer than the currency."""
-    precision = get_currency_precision(currency)
-    whole, _, fraction = text.strip().replace(",", ".").partition(".")
-    if not (whole + fraction).isascii() or not (whole + fraction).isdigit() or len(fraction) > precision:
+    try:
+        amount = money.minor_units(re.sub(r"^\.(?=[0-9])", "0.", text.strip().replace(",", ".")), currency)
+    except money.NoPrice:
         return None
-    amount = int((whole or "0") + fraction.ljust(precision, "0"))
-    return amount if amount <= 10**12 else None
+    return amount if amount <= AMOUNT_MOST else None
 
 
-def units(money: Money) -> str:
+def units(price: Money) -> str:
     """An amount as a form's field shows it, and as `minor_units` reads it."""
-    precision = get_currency_precision(money.currency)
-    whole, fraction = divmod(money.amount, 10**precision)
-    return f"{whole}.{fraction:0{precision}d}" if precision else str(whole)
+    return money.decimal_text(price.amount, price.currency)

@@ -96,6 +96,11 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
+def acting_for(address: str) -> dict[str, str]:
+    """The header that says at which network address the visitor is, where that is known."""
+    return {"X-Forwarded-For": address} if address else {}
+
+
 def bearer(access_token: str) -> dict[str, str]:
     """The header that says who is calling."""
     return {"Authorization": f"Bearer {access_token}"}

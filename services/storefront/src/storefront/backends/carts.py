@@ -3,7 +3,7 @@
 import msgspec
 
 from shopkit.client import Hop
-from storefront.backends.answers import Money, ask, segment
+from storefront.backends.answers import Money, acting_for, ask, segment
 
 Opener = dict[str, str]
 
@@ -94,7 +94,7 @@ class Carts:
 
     async def make(self, visitor: str, address: str) -> Cart:
         """A guest's first cart, with its token; the same one for all who ask for the same visitor."""
-        headers = {"Idempotency-Key": f"visitor-{visitor}", "X-Forwarded-For": address}
+        headers = {"Idempotency-Key": f"visitor-{visitor}", **acting_for(address)}
         return await ask(self._hop, "POST", "/carts", Cart, {}, headers=headers)
 
     async def add(self, opener: Opener, sku: str, quantity: int, key: str) -> Cart:

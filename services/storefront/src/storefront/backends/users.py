@@ -5,7 +5,10 @@ from typing import Any
 import msgspec
 
 from shopkit.client import Hop
-from storefront.backends.answers import ask, bearer
+from storefront.backends.answers import acting_for, ask, bearer
+
+# A lost answer would cost the sign-in: it is waited for longer than any page waits.
+RENEWAL_SECONDS = 5.0
 
 
 class User(msgspec.Struct):
@@ -34,18 +37,19 @@ class Users:
 
     async def register(self, email: str, password: str, name: str, *, address: str, key: str) -> User:
         """Makes an account."""
-        headers = {**_for(address), "Idempotency-Key": key}
+        headers = {**acting_for(address), "Idempotency-Key": key}
         content = {"email": email, "password": password, "name": name}
         return await ask(self._hop, "POST", "/register", User, content, headers=headers)
 
     async def login(self, email: str, password: str, *, address: str, device: str) -> Tokens:
         """Signs in."""
-        headers = {**_for(address), "User-Agent": device}
+        headers = {**acting_for(address), "User-Agent": device}
         return await ask(self._hop, "POST", "/login", Tokens, {"email": email, "password": password}, headers=headers)
 
     async def refresh(self, refresh_token: str) -> Tokens:
         """The next tokens of a sign-in; the one given is used up."""
-        return await ask(self._hop, "POST", "/token/refresh", Tokens, {"refresh_token": refresh_token})
+        content = {"refresh_token": refresh_token}
+        return await ask(self._hop, "POST", "/token/refresh", Tokens, content, seconds=RENEWAL_SECONDS)
 
     async def logout(self, refresh_token: str) -> None:
         """Ends a sign-in."""
@@ -62,7 +66,7 @@ class Users:
     async def change_password(self, access_token: str, current: str, new: str, *, address: str) -> None:
         """Changes the password; all other sign-ins end."""
         content = {"current_password": current, "new_password": new}
-        headers = {**_for(address), **bearer(access_token)}
+        headers = {**acting_for(address), **bearer(access_token)}
         await ask(self._hop, "POST", "/me/password", type(None), content, headers=headers)
 
     async def export(self, access_token: str) -> dict[str, Any]:
@@ -71,9 +75,5 @@ class Users:
 
     async def remove(self, access_token: str, password: str, *, address: str) -> None:
         """Deletes the account."""
-        headers = {**_for(address), **bearer(access_token)}
+        headers = {**acting_for(address), **bearer(access_token)}
         await ask(self._hop, "DELETE", "/me", type(None), {"password": password}, headers=headers)
-
-
-def _for(address: str) -> dict[str, str]:
-    return {"X-Forwarded-For": address} if address else {}

@@ -6,8 +6,7 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 from litestar import Response, get, post
-from litestar.di import NamedDependency
-from litestar.params import QueryParameter, SkipValidation
+from litestar.params import QueryParameter
 from msgspec.structs import replace
 
 from shopkit.errors import Unavailable
@@ -16,16 +15,9 @@ from storefront.backends.users import User
 from storefront.forms import Form, key_of
 from storefront.merging import take_cart_along
 from storefront.renewal import person_of
-from storefront.visit import Visit
+from storefront.visit import Visit, Visitor, local
 
-Visitor = NamedDependency[SkipValidation[Visit]]
 Next = Annotated[str, QueryParameter(name="next")]
-
-
-def local(path: str, home: str = "/account") -> str:
-    """The path, if it leads to a page of ours; else `home`."""
-    is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if is_local else home
 
 
 @get("/sign-in")
@@ -55,7 +47,7 @@ async def show_register(visit: Visitor, next_path: Next = "/account") -> Respons
     """The form to make an account."""
     if visit.session.person is not None:
         return visit.go(local(next_path))
-    return visit.page("register.html", form=Form(), next=local(next_path))
+    return visit.page("register.html", form=Form(), next=local(next_path), same="")
 
 
 @post("/register", status_code=200)
@@ -70,7 +62,9 @@ async def register(visit: Visitor) -> Response[str]:
         await _sign_in(visit, email, password)
     except (Refused, Unavailable) as failure:
         _refuse(visit, form, failure)
-        return visit.page("register.html", status=_status(failure), form=form, next=next_path)
+        # The account may be made already: sent again, the same form goes on from there.
+        same = str(fields.get("once", "")) if isinstance(failure, Unavailable) else ""
+        return visit.page("register.html", status=_status(failure), form=form, next=next_path, same=same)
     return visit.go(next_path)
 
 
@@ -119,7 +113,7 @@ async def change_password(visit: Visitor) -> Response[str]:
         await visit.front.users.change_password(person.access_token, current, new, address=visit.address)
     except Refused as refused:
         return await _account_again(visit, refused, password_form=Form())
-    visit.note(visit.say("Your password is changed; everywhere else you are signed out."))
+    visit.note(visit.say("Your password is changed; everywhere else you are signed out within a quarter of an hour."))
     return visit.go("/account")
 
 
@@ -146,7 +140,13 @@ async def delete_account(visit: Visitor) -> Response[str]:
     try:
         await visit.front.users.remove(person.access_token, str(fields.get("password", "")), address=visit.address)
     except Refused as refused:
-        return await _account_again(visit, refused, delete_form=Form())
+        if refused.status != 401 or refused.code == "invalid_credentials":
+            return await _account_again(visit, refused, delete_form=Form())
+        # The account may be gone: the call is repeated where its answer is lost.
+        visit.sign_out()
+        text = "You are signed out. If you can still sign in, your account is not deleted yet."
+        visit.note(visit.say(text), kind="bad")
+        return visit.go("/")
     visit.sign_out()
     visit.note(visit.say("Your account is deleted."))
     return visit.go("/")
@@ -165,7 +165,7 @@ async def _sign_in(visit: Visit, email: str, password: str) -> None:
     try:
         await take_cart_along(visit)
         await visit.cart()
-    except Unavailable:
+    except (Refused, Unavailable):
         # The sign-in stands, whatever becomes of the cart.
         return
 
@@ -200,7 +200,7 @@ def _refuse(visit: Visit, form: Form, failure: Refused | Unavailable) -> None:
         "email_taken": visit.say("There is an account with this mail address already."),
         "rate_limited": visit.say("Too many attempts. Please wait %(minutes)s min and try again.", minutes=minutes),
     }
-    form.refuse(failure.problem, lambda detail: _told(visit, detail), words)
+    form.refuse(failure.problem, lambda detail: _told(visit, detail), words, visit.say("This could not be done."))
     # Each of these has but one rule, and users tells it in its own words.
     if "email" in form.faults:
         form.faults["email"] = visit.say("Enter a mail address such as ada@example.com.")

@@ -5,22 +5,20 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from litestar import Response, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
+from litestar.params import FromPath, FromQuery, QueryParameter
 
-from storefront.backends.answers import Problem, Refused
+from storefront.backends.answers import Problem, Refused, segment
 from storefront.backends.products import Product, Products
 from storefront.forms import Form, key_of
 from storefront.pages.admin_product import editable, product_page
 from storefront.product_form import SKU, ProductForm
-from storefront.visit import Visit, problem_text
+from storefront.visit import Visit, Visitor, problem_text
 
 PAGE = "24"
 WORDS_MOST = 200
 # A sign may be typed as any of the characters that look like one.
 DELTA = re.compile(r"([+\-−–]?)([0-9]{1,9})")
 ATTEMPTS = 5
-Visitor = NamedDependency[SkipValidation[Visit]]
 Words = Annotated[str, QueryParameter(name="q")]
 
 
@@ -79,12 +77,12 @@ async def change_stock(visit: Visitor) -> Response[str]:
             if refused.status not in {409, 422}:
                 raise
             fault = _stock_fault(visit, refused.problem)
-    product = await editable(visit, fields.get("product", ""))
     if fault:
+        product = await editable(visit, fields.get("product", ""))
         stock_form = Form({sku: typed}, {sku: fault})
         return product_page(visit, ProductForm.of(product), product, status=422, stock_form=stock_form)
     visit.note(visit.say("Stock of %(sku)s changed by %(delta)s.", sku=sku, delta=f"{delta:+}"))
-    return visit.go(f"/admin/products/{product.id}#stock")
+    return visit.go(f"/admin/products/{segment(fields.get('product', ''))}#stock")
 
 
 async def _named(visit: Visit, words: str) -> list[Product]:
@@ -122,6 +120,7 @@ def _stock_fault(visit: Visit, problem: Problem) -> str:
     words = {
         "insufficient_stock": visit.say("There are not so many in stock."),
         "unknown_sku": visit.say("The shop has no such SKU any more."),
+        "stock_limit": visit.say("That would be too much of it."),
     }
     return words.get(problem.code) or problem_text(visit, problem)
 

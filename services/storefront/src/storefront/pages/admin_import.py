@@ -9,9 +9,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 from litestar import Response, get, post
 from litestar.datastructures import UploadFile
-from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
-from litestar.params import SkipValidation
 from litestar.response import Stream
 
 from shopfiles.importing import Item, Progress, Send, import_entries
@@ -23,7 +21,7 @@ from shopkit.errors import Unavailable
 from storefront.backends.answers import Refused
 from storefront.backends.products import BATCH_SECONDS
 from storefront.forms import Form
-from storefront.visit import HTML, Visit
+from storefront.visit import HTML, Visit, Visitor
 
 FILE_MIB = 64
 READ_OFF_MOST = 1024 * 1024 * 1024
@@ -38,7 +36,6 @@ FAULTS_SHOWN = 50
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 # Stands in the page where the progress goes.
 HOLE = "<!-- progress -->"
-Visitor = NamedDependency[SkipValidation[Visit]]
 
 
 class Upload(NamedTuple):

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from litestar import Response, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, SkipValidation
+from litestar.params import FromPath
 
 from shopkit.errors import NotFound, Unavailable
 from storefront.backends.answers import Problem, Refused
@@ -13,7 +12,7 @@ from storefront.backends.products import Product
 from storefront.forms import Form, FormExpired, key_of
 from storefront.product_form import ROWS_MOST, ProductForm
 from storefront.product_texts import part
-from storefront.visit import Visit
+from storefront.visit import Visit, Visitor
 
 # A hundred variants and the longest of texts, in whatever script.
 PRODUCT_LIMIT = 2 * 1024 * 1024
@@ -21,7 +20,6 @@ PRODUCT_LIMIT = 2 * 1024 * 1024
 ATTEMPTS = 5
 # What the form can tell; anything else is no fault of what was typed.
 TOLD = {409, 412, 413, 422, 429}
-Visitor = NamedDependency[SkipValidation[Visit]]
 
 
 @get("/admin/products/new")

@@ -1,18 +1,15 @@
 """What pages load: styles, scripts and pictures; and the language that they are in."""
 
 from litestar import Response, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, SkipValidation
+from litestar.params import FromPath
 
 from shopkit.errors import NotFound
 from storefront.front import TRUST
-from storefront.pages.account import local
-from storefront.visit import Visit
+from storefront.visit import Visitor, local
 
 FOR_EVER = "public, max-age=31536000, immutable"
 # The looks of a picture hang on the products service; it says how long they last.
 PASSED_ON = ("Content-Type", "Cache-Control", "Content-Security-Policy", "ETag", "X-Content-Type-Options")
-Visitor = NamedDependency[SkipValidation[Visit]]
 
 
 @get("/static/{digest:str}/{name:path}")
@@ -21,7 +18,11 @@ async def show_asset(visit: Visitor, digest: FromPath[str], name: FromPath[str])
     asset = visit.front.assets.get(name.lstrip("/"))
     if asset is None:
         raise NotFound
-    headers = {"Cache-Control": FOR_EVER if digest in asset.url else "no-cache", "Vary": "Accept-Encoding", **TRUST}
+    headers = {
+        "Cache-Control": FOR_EVER if asset.url == f"/static/{digest}{name}" else "no-cache",
+        "Vary": "Accept-Encoding",
+        **TRUST,
+    }
     if "gzip" in visit.request.headers.get("accept-encoding", ""):
         headers["Content-Encoding"] = "gzip"
         return Response(asset.zipped, media_type=asset.media_type, headers=headers)

@@ -4,8 +4,7 @@ from contextlib import suppress
 from itertools import groupby
 
 from litestar import Response, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, SkipValidation
+from litestar.params import FromPath
 
 from shopkit.errors import InvalidRequest, Unavailable
 from storefront.backends.answers import Problem, Refused
@@ -14,9 +13,8 @@ from storefront.backends.products import Product
 from storefront.forms import key_of, whole_number
 from storefront.merging import take_cart_along
 from storefront.pages.catalogue import product_page
-from storefront.visit import CART_TOKEN, Visit, problem_text
+from storefront.visit import CART_TOKEN, Visit, Visitor, problem_text
 
-Visitor = NamedDependency[SkipValidation[Visit]]
 QUANTITY_MOST = 999
 
 
@@ -40,8 +38,7 @@ async def add_to_cart(visit: Visitor) -> Response[str]:
         quantity = whole_number(typed, 1, QUANTITY_MOST, visit.say)
         cart = await _add(visit, sku, quantity, key_of(str(form.get("once", "")), sku, quantity))
     except (Refused, InvalidRequest) as refused:
-        problem = refused.problem if isinstance(refused, Refused) else Problem("invalid_quantity", refused.detail)
-        fault = problem_text(visit, problem)
+        fault = _words_for(visit, refused)
         if visit.is_partial:
             visit.note(fault, kind="bad")
             return visit.page("_added.html")
@@ -67,8 +64,7 @@ async def set_line(visit: Visitor, sku: FromPath[str]) -> Response[str]:
         quantity = whole_number(str(form.get("quantity", "")), 0, QUANTITY_MOST, visit.say)
         cart = await visit.front.carts.set_quantity(opener, before.id, sku, quantity)
     except (Refused, InvalidRequest) as refused:
-        problem = refused.problem if isinstance(refused, Refused) else Problem("invalid_quantity", refused.detail)
-        visit.note(problem_text(visit, problem), kind="bad")
+        visit.note(_words_for(visit, refused), kind="bad")
         return _cart_again(visit, before)
     if quantity == 0 and line is not None:
         visit.note(visit.say("Removed from your cart: %(name)s", name=line.name), undo=cart.version)
@@ -87,7 +83,7 @@ async def undo(visit: Visitor) -> Response[str]:
         key = key_of(str(form.get("once", "")), version)
         cart = await visit.front.carts.undo(opener, before.id, version, key)
     except (Refused, InvalidRequest) as refused:
-        problem = refused.problem if isinstance(refused, Refused) else Problem("cannot_undo", refused.detail)
+        problem = refused.problem if isinstance(refused, Refused) else Problem("cannot_undo")
         visit.note(problem_text(visit, problem), kind="bad")
         return _cart_again(visit, before)
     visit.note(visit.say("Undone."))
@@ -120,6 +116,11 @@ def _undoable(changes: list[Change]) -> set[int]:
             free.add(version)
         touched |= skus
     return free
+
+
+def _words_for(visit: Visit, refused: Refused | InvalidRequest) -> str:
+    """What a service refused, or what was typed wrongly, in words."""
+    return problem_text(visit, refused.problem) if isinstance(refused, Refused) else refused.detail
 
 
 async def _open(visit: Visit) -> tuple[Opener | None, Cart | None]:

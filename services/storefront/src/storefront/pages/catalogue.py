@@ -3,17 +3,15 @@
 from typing import Annotated
 
 from litestar import Request, Response, get
-from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter, SkipValidation
+from litestar.params import FromPath, QueryParameter
 
 from shopkit.errors import NotFound
 from storefront.backends.answers import Refused
 from storefront.backends.products import Product, Variant
 from storefront.searching import Query
-from storefront.visit import Visit
+from storefront.visit import Visit, Visitor
 
 LATEST = "12"
-Visitor = NamedDependency[SkipValidation[Visit]]
 Chosen = Annotated[str, QueryParameter(name="sku")]
 
 
@@ -33,7 +31,9 @@ async def show_search(request: Request, visit: Visitor) -> Response[str]:  # typ
     try:
         products = await visit.front.catalogue.search(query.for_catalogue(currency))
     except Refused:
-        # An address that was tampered with, or a place in a list that is no more: the list from its beginning.
+        if not query.cursor:
+            raise
+        # A place in a list that is no more, or was tampered with: the list from its beginning.
         return visit.go(query.link())
     return visit.page("search.html", products=products, query=query, more=bool(query.cursor))
 

@@ -222,6 +222,21 @@ async def test_signing_in_joins_the_carts_and_tells_each_line_that_lost(storefro
     assert lines_of(undone) == {plenty: 1, scarce: 4}
 
 
+async def test_what_a_merge_cannot_take_over_is_named_with_the_reason(storefront: Storefront, shop: Shop) -> None:
+    (ours,) = new_skus(shop, None)
+    theirs = f"{ours}-USD"
+    shop.add([{"name": "A stove", "slug": theirs.lower(), "sku": theirs, "price": {"amount": 900, "currency": "USD"}}])
+    email = shop.register()
+    before = await storefront.shopper()
+    await before.sign_in(email)
+    await before.add(ours.lower())
+    guest = await storefront.shopper()
+    await guest.add(theirs.lower())
+    page = await guest.sign_in(email)
+    assert "A stove was not taken over: it is sold in another currency." in page.text
+    assert lines_of(await guest.get("/cart")) == {ours: 1}
+
+
 async def test_registering_takes_the_cart_along(shopper: Shopper, sku: str) -> None:
     await shopper.add(sku.lower(), quantity="2")
     page = await shopper.fill(

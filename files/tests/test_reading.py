@@ -371,3 +371,13 @@ def test_lines_are_counted_as_reading_numbers_them() -> None:
         file = io.BytesIO(content)
         assert count_lines(file) == count
         assert file.tell() == 0
+
+
+@pytest.mark.parametrize("broken", [1, 10, 11, 30])
+def test_what_is_read_stands_in_the_order_of_the_file_however_many_rows_are_broken(broken: int) -> None:
+    heading, row = table()
+    entries = found("\n".join([heading, row, *['"x,"broken"y,1'] * broken, row.replace('"', "").upper()]) + "\n")
+    lines = [entry.line for entry in entries]
+    assert lines == sorted(lines)
+    assert [type(entry) for entry in entries[:2]] == [Entry, Fault]
+    assert len(lines) == broken + 2

@@ -182,7 +182,7 @@ class _Reader:
             self._group.problems.append((record.line, f"{self._columns.label('handle')} {short(rows.handle)} {detail}"))
         self._group.attempt(record.line, record.cells, self._seen)
 
-    def _broken(self, record: Broken) -> Iterator[Fault]:
+    def _broken(self, record: Broken) -> Iterator[Entry | Fault]:
         group = self._group
         if group is None:
             yield Fault(record.line, "", record.detail)
@@ -191,8 +191,8 @@ class _Reader:
         else:
             group.undecided.append(Fault(record.line, "", record.detail))
             if len(group.undecided) > PROBLEMS_TOLD:
-                yield from group.undecided
-                group.undecided = []
+                # In the order of the file: who goes on after these faults must have had the product before them.
+                yield from self._finish()
 
     def _finish(self) -> Iterator[Entry | Fault]:
         if self._group:

@@ -12,6 +12,8 @@ from shopfiles.records import RECORD_MAX
 from shopfiles.wire import Product, check
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+# More than Python makes a number of.
+MANY_DIGITS = "9" * 5000
 SHIRT = {"name": "Shirt", "sku": "S-1", "price": {"amount": 1999, "currency": "EUR"}}
 
 
@@ -144,6 +146,13 @@ def test_a_price_becomes_minor_units_of_its_currency(price: str, currency: str, 
         ({"Attributes": '{"a": 1}'}, "Attributes does not fit: expected `str`, got `int`."),
         ({"Trolley_Data": '{"id": "1"}'}, "unknown field `id`"),
         ({"Option1_Value": "S"}, "Option1 Name is empty although there is a value."),
+        ({"Body_(HTML)": f"&#{MANY_DIGITS};"}, "Body (HTML) is HTML that cannot be read."),
+        ({"Body_(HTML)": f'<p title="&#{MANY_DIGITS}">Tea'}, "Body (HTML) is HTML that cannot be read."),
+        ({"Body_(HTML)": "<p>Tea<![x[y]]>"}, "Body (HTML) is HTML that cannot be read."),
+        ({"Variant_Price": MANY_DIGITS}, "...` is not a price"),
+        ({"Variant_Inventory_Qty": MANY_DIGITS}, "...` is not a whole number."),
+        ({"Attributes": f'{{"a": {MANY_DIGITS}}}'}, "Attributes is not a JSON object."),
+        ({"Attributes": r'{"a": "\ud800"}'}, "Attributes is not a JSON object."),
     ],
 )
 def test_what_a_row_cannot_have_is_told_with_its_line_and_its_column(cells: dict[str, str], words: str) -> None:
@@ -252,6 +261,12 @@ def test_html_becomes_the_text_that_a_browser_shows() -> None:
     assert one(*table(Description=html)).item["description"].replace("\n\n\n", "\n\n") == expected
 
 
+def test_what_opens_and_never_ends_is_text_and_read_in_no_time() -> None:
+    assert one(*table(Description="<b>1</b> <a &amp; <b")).item["description"] == "1 <a & <b"
+    fault = one(*table(Description="<p>" + "<a " * 100_000))
+    assert "more than 20000 characters" in fault.detail
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -339,6 +354,8 @@ def test_json_lines_are_products_as_the_shop_takes_or_gives_them() -> None:
         ("{", "The line is not JSON"),
         ("[" * 100_000, "The line is not JSON"),
         ("7", "not a JSON object"),
+        (f'{{"stock": {MANY_DIGITS}}}', "The line is not JSON"),
+        (r'{"name": "\ud800"}', "The line is not JSON"),
         (json.dumps({"name": "x"}), "sku is missing"),
         (json.dumps({"name": "x", "sku": "x"}), "price is missing"),
         (json.dumps(SHIRT | {"colour": "red"}), "unknown field `colour`"),

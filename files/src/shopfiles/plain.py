@@ -8,13 +8,25 @@ BLOCKS = re.compile("p|div|h[1-6]|[uo]l|li|table|tr|section|article|blockquote|p
 NEVER_SHOWN = frozenset(("script", "style", "title"))
 
 
+class NotHtml(Exception):
+    """Something that looks like HTML and cannot be read as such."""
+
+
 def plain(text: str) -> str:
-    """The text without tags and entities, a line for each block; a text without any is left exactly as it is."""
+    """The text without tags and entities, a line for each block; a text without any is left exactly as it is.
+
+    NotHtml where it holds what no browser could show: a character number of thousands of digits, say.
+    """
     if not LOOKS_LIKE_HTML.search(text):
         return text
     reader = _Reader()
-    reader.feed(text)
-    reader.close()
+    # What opens behind the last > is no tag. The parser would look for an end from each of them.
+    tags, end, rest = text.rpartition(">")
+    try:
+        reader.feed(tags + end + rest.replace("<", "&lt;"))
+        reader.close()
+    except (ValueError, AssertionError) as error:
+        raise NotHtml from error
     lines = (re.sub(r"\s+", " ", line).strip() for line in "".join(reader.parts).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Literal
 
+import msgspec
+
 from shopfiles.columns import Columns
 from shopfiles.money import NoPrice, minor_units
-from shopfiles.plain import plain
+from shopfiles.plain import NotHtml, plain
 from shopfiles.wire import CURRENCY, SLUG_MAX, VARIANTS_MAX, Misfit, Product, Variant, check
 
 Status = Literal["active", "archived"]
@@ -71,7 +73,7 @@ class ProductRows:
             raise Misfit(self._columns.label("title"), "is empty; the rows of one product stand one after the other")
         item: dict[str, Any] = {"name": self._title, "variants": self.variants}
         if "description" in self._columns:
-            item["description"] = plain(self._cell(cells, "description"))
+            item["description"] = self._description()
         if "type" in self._columns or "product_category" in self._columns:
             item["category"] = self._category()
         if "tags" in self._columns:
@@ -139,6 +141,12 @@ class ProductRows:
         # More were sold than there were: there are none.
         return max(0, int(text))
 
+    def _description(self) -> str:
+        try:
+            return plain(self._cell(self._first, "description"))
+        except NotHtml as wrong:
+            raise Misfit(self._columns.label("description"), "is HTML that cannot be read") from wrong
+
     def _category(self) -> str | None:
         kind = self._cell(self._first, "type")
         return kind or self._cell(self._first, "product_category").rpartition(">")[2].strip() or None
@@ -152,8 +160,9 @@ class ProductRows:
         if not text.strip():
             return {}
         try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
+            # Unlike the one of the standard library it refuses halves of characters, which nothing could send on.
+            found = msgspec.json.decode(text)
+        except (msgspec.DecodeError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise Misfit(self._columns.label(field), "is not a JSON object")

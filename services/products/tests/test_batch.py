@@ -1,9 +1,12 @@
 """Batches: every item on its own, in the order given."""
 
 import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pytest
 
 from products.app import create_app
 from products.batch import Item, lanes, skus_of
@@ -13,6 +16,14 @@ from shopdev.people import People
 from .conftest import Watch, body, product, settings, variant
 
 PRICE = {"amount": 500, "currency": "EUR"}
+
+
+@pytest.fixture
+async def replica(shop: httpx.AsyncClient, store_url: str, people: People) -> AsyncIterator[httpx.AsyncClient]:
+    """A second service on the same store as `shop`."""
+    async with client_of(create_app(settings(store_url, people))) as opened:
+        opened.headers.update(shop.headers)
+        yield opened
 
 
 async def placed(client: httpx.AsyncClient, *items: Any) -> list[dict[str, Any]]:
@@ -179,30 +190,75 @@ async def test_large_products_keep_their_order_among_small_ones(shop: httpx.Asyn
     assert (found["name"], found["variants"][7]["stock"], len(found["variants"])) == ("Large 0", 7, 100)
 
 
+@pytest.mark.parametrize("slug", [None, "of-{sku}"])
 async def test_racing_batches_with_the_same_skus_make_each_product_once(
-    shop: httpx.AsyncClient, store_url: str, people: People
+    shop: httpx.AsyncClient, replica: httpx.AsyncClient, slug: str | None
 ) -> None:
-    async with client_of(create_app(settings(store_url, people))) as replica:
-        replica.headers.update(shop.headers)
-        items = [body(f"S{n}", f"Shirt {n}") for n in range(120)]
-        orders = [items, items[::-1], items[60:] + items[:60], items]
+    for turn in range(3):
+        skus = [f"s{turn}-{n}" for n in range(300)]
+        items = [body(sku, sku) | ({"slug": slug.format(sku=sku)} if slug else {}) for sku in skus]
+        orders = [items, items[::-1], items[150:] + items[:150], items]
         clients = [shop, replica, shop, replica]
         answers = await asyncio.gather(*(placed(c, *order) for c, order in zip(clients, orders, strict=True)))
-    ids = dict[str, set[str]]()
-    made = 0
-    for order, results in zip(orders, answers, strict=True):
-        assert len(results) == 120
-        for item, result in zip(order, results, strict=True):
-            made += result["status"] == 201
-            if result["status"] == 409:
-                assert result["problem"]["code"] == "sku_taken"
-            else:
-                ids.setdefault(item["sku"], set()).add(result["id"])
-    assert made == 120
-    assert (await shop.get("/products")).json()["total"] == 120
-    for n in range(0, 120, 60):
-        named = (await shop.get("/products", params={"sku": [f"S{n + k}" for k in range(60)]})).json()["items"]
-        assert [ids[item["variants"][0]["sku"]] for item in named] == [{item["id"]} for item in named]
+        told = [
+            (item["sku"], result.get("id"), result["status"])
+            for order, results in zip(orders, answers, strict=True)
+            for item, result in zip(order, results, strict=True)
+        ]
+        assert Counter(status for _, _, status in told) == {201: 300, 200: 900}
+        ids = {(sku, id_) for sku, id_, _ in told}
+        assert len(ids) == 300
+        kept = set()
+        for start in range(0, 300, 100):
+            named = await shop.get("/products", params={"sku": skus[start : start + 100]})
+            kept |= {(item["variants"][0]["sku"], item["id"]) for item in named.json()["items"]}
+        assert kept == ids
+        assert (await shop.get("/products")).json()["total"] == 300 * (turn + 1)
+
+
+@pytest.mark.parametrize("slug", ["{sku}", "{sku}-{batch}"])
+async def test_of_racing_batches_with_other_contents_the_last_written_wins_and_none_is_refused(
+    shop: httpx.AsyncClient, replica: httpx.AsyncClient, slug: str
+) -> None:
+    for turn in range(3):
+        skus = [f"s{turn}-{n}" for n in range(100)]
+        batches = [
+            [body(sku, f"{sku} of {batch}", slug=slug.format(sku=sku, batch=batch), stock=batch) for sku in skus]
+            for batch in range(2)
+        ]
+        answers = await asyncio.gather(placed(shop, *batches[0]), placed(replica, *batches[1]))
+        kept = (await shop.get("/products", params={"sku": skus})).json()["items"]
+        for found, written, told in zip(kept, zip(*batches, strict=True), zip(*answers, strict=True), strict=True):
+            assert sorted(result["status"] for result in told) == [200, 201]
+            assert {result["id"] for result in told} == {found["id"]}
+            last = written[[result["status"] for result in told].index(200)]
+            assert [found[name] for name in ("name", "slug", "version")] == [last["name"], last["slug"], 2]
+            assert found["variants"][0]["stock"] == last["stock"]
+        assert (await shop.get("/products")).json()["total"] == 100 * (turn + 1)
+
+
+async def test_of_items_with_one_slug_the_first_has_it_unless_they_are_one_product(shop: httpx.AsyncClient) -> None:
+    await placed(shop, body("OLD", slug="old"))
+    results = await placed(
+        shop,
+        body("A", "One", slug="same"),
+        body("B", "Two", slug="same"),
+        body("A", "Three", slug="same"),
+        body("NEW", slug="old"),
+        {"sku": "OLD", "slug": "moved"},
+        body("NEW", slug="old"),
+        {"sku": "OLD", "slug": "wanted"},
+        body("LATE", slug="wanted"),
+    )
+    assert [result["status"] for result in results] == [201, 409, 200, 409, 200, 201, 200, 409]
+    assert {result["problem"]["code"] for result in results if result["status"] == 409} == {"slug_taken"}
+    found = (await shop.get("/products?sku=A&sku=OLD&sku=NEW&sku=B&sku=LATE")).json()
+    assert [(item["name"], item["slug"]) for item in found["items"]] == [
+        ("Three", "same"),
+        ("Shirt", "wanted"),
+        ("Shirt", "old"),
+    ]
+    assert found["missing"] == ["B", "LATE"]
 
 
 async def test_a_batch_and_buyers_of_the_same_products_lose_nothing_to_each_other(shop: httpx.AsyncClient) -> None:
@@ -231,3 +287,7 @@ def test_items_that_touch_the_same_follow_each_other_and_others_do_not() -> None
     items = [Item(number, {"variants": [{"sku": sku} for sku in skus]}) for number, skus in enumerate(named)]
     found = [[item.number for item in lane] for lane in lanes(items, known)]
     assert sorted(found) == [[0, 5, 7], [1, 4], [2, 6], [3], [8]]
+    k, other = product("K", variant("K"), slug="of-k"), product("L", variant("L"), slug="of-l")
+    contents = [{"sku": "L"}, {"sku": "K", "slug": "x"}, {"sku": "A", "slug": "of-k"}, {"sku": "B"}, {"slug": "x"}]
+    found = [[item.number for item in lane] for lane in lanes([*map(Item, range(5), contents)], [k, other])]
+    assert sorted(found) == [[0], [1, 2, 4], [3]]

@@ -1,7 +1,7 @@
 """Many products in one call: each is read, placed and answered on its own; what can be is found and kept together.
 
-The items are worked through in the order given, some at a time. Of those, the ones that touch the same product follow
-each other, so a later one changes what an earlier one added.
+The items are worked through in the order given, some at a time. Of those, the ones that touch the same product or slug
+follow each other, so a later one changes what an earlier one added.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import Any
 
 from products.changing import ATTEMPTS, ProductBusy, Shop, new_products
 from products.patching import apply_patch
-from products.product import Product, SlugTaken
+from products.product import Product, SkuTaken, SlugTaken
 from products.schemas import BatchResult, ProductIn, ProductPatch, read
 from shopkit.errors import RecordChanged, ShopError
 from shopkit.problems import document, status_of
@@ -30,8 +30,9 @@ class Item:
         self.result: BatchResult | None = None
         self.kind = "added"
         self.races_lost = 0
-        # The product it adds; behind it the same with other slugs, for when that one's is taken.
+        # The product it adds; behind it the same with other slugs, for when that one's is taken. The last time it was:
         self.new: list[Product] = []
+        self.slug_taken: SlugTaken | None = None
 
 
 async def place_all(shop: Shop, contents: Sequence[Any], request_id: str) -> list[BatchResult]:
@@ -56,9 +57,9 @@ def skus_of(content: Any) -> list[str]:
 
 
 def lanes(items: Sequence[Item], known: Sequence[Product]) -> list[list[Item]]:
-    """The items in groups, each in the order given, such that no two groups touch the same SKU or product."""
-    product_of = {variant.sku: product.id for product in known for variant in product.variants}
-    keys = [[product_of.get(sku, sku) for sku in item.skus] or [f"item {item.number}"] for item in items]
+    """The items in groups, each in the order given, such that no two groups touch the same SKU, product or slug."""
+    holders = {variant.sku: product for product in known for variant in product.variants}
+    keys = [list(_touched(item, holders)) for item in items]
     parents: dict[str, str] = {}
 
     def root(key: str) -> str:
@@ -73,6 +74,16 @@ def lanes(items: Sequence[Item], known: Sequence[Product]) -> list[list[Item]]:
     for item, (first, *_) in zip(items, keys, strict=True):
         found.setdefault(root(first), []).append(item)
     return list(found.values())
+
+
+def _touched(item: Item, holders: Mapping[str, Product]) -> Iterator[str]:
+    """What other items may touch too: SKUs or whose they are, the slug it names, and those it may give up."""
+    yield f"item {item.number}"
+    for sku in item.skus:
+        holder = holders.get(sku)
+        yield f"SKU {sku}" if holder is None else f"slug {holder.slug}"
+    if isinstance(item.content, dict) and isinstance(item.content.get("slug"), str):
+        yield f"slug {item.content['slug']}"
 
 
 def _portions(contents: Sequence[Any]) -> Iterator[list[Item]]:
@@ -123,15 +134,19 @@ async def _round(shop: Shop, items: Sequence[Item], known: Sequence[Product], re
         # Others get their turn: a long text takes milliseconds.
         await asyncio.sleep(0)
     outcomes = await shop.store.keep_all([product for _, product in changed])
+    late: list[Item] = []
     for (item, product), refusal in zip(changed, outcomes, strict=True):
         if refusal is None:
             _accept(shop, item, product)
-        elif isinstance(refusal, RecordChanged):
-            await _begin_again(shop, item, request_id)
-        elif isinstance(refusal, SlugTaken) and len(item.new) > 1:
+        elif isinstance(refusal, RecordChanged) or (isinstance(refusal, SkuTaken) and item.new):
+            late.append(item)
+        elif isinstance(refusal, SlugTaken) and item.new:
+            # Who has the slug may have brought the SKU with it: only the next round knows.
             item.new.pop(0)
+            item.slug_taken = refusal
         else:
             _refuse(shop, item, refusal, request_id)
+    await asyncio.gather(*(_begin_again(shop, item, request_id) for item in late))
 
 
 def _planned(shop: Shop, item: Item, holders: Mapping[str, Product]) -> tuple[Product | None, Product]:
@@ -139,9 +154,11 @@ def _planned(shop: Shop, item: Item, holders: Mapping[str, Product]) -> tuple[Pr
     sku = next((sku for sku in item.skus if sku in holders), None)
     if sku is None:
         item.kind = "added"
+        if item.slug_taken is not None and not item.new:
+            raise item.slug_taken
         item.new = item.new or list(new_products(read(item.content, ProductIn).draft(), shop.clock()))
         return None, item.new[0]
-    item.kind, item.new = "changed", []
+    item.kind, item.new, item.slug_taken = "changed", [], None
     patch = read(item.content, ProductPatch)
     return holders[sku], apply_patch(holders[sku], patch, shop.clock(), sku)
 

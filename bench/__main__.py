@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from bench import report
+from bench import parts, report
 from bench.machine import CannotMeasure, Cores, cores, facts
 from bench.measure import Resident, Sample, Start, exercise, memories, sample, starts
 from bench.shop import SERVICES, STORES, Broken, Shop, running_shop
@@ -57,7 +57,7 @@ def main() -> None:
         end(str(reason), FAILED)
     except KeyboardInterrupt:
         end("Stopped; nothing was written.", INTERRUPTED)
-    (arguments.out / "RESULTS.md").write_text(report.markdown(run))
+    (arguments.out / "RESULTS.md").write_text(parts.with_parts(report.markdown(run)))
     (arguments.out / "results.json").write_bytes(report.json(run))
     print(f"Written: {arguments.out / 'RESULTS.md'}, {arguments.out / 'results.json'}")
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import httpx
 
+from bench import parts
 from bench.processes import memory
 from shopdev.clients import Process
 from shopdev.mongod import Mongod
@@ -103,11 +104,12 @@ class Shop:
         return 0
 
 
-def run(name: str, command: list[str], shop: Shop, total: int) -> None:
-    """Runs the real command and prints what it took, of itself and of the products service."""
+def run(name: str, command: list[str], shop: Shop, total: int) -> str:
+    """Runs the real command; a row of what it took, of itself and of the products service."""
     began = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "trolley", *command], env=shop.environment, stderr=sys.stderr)
     told = set()
+    lines = list[str]()
     peak = 0.0
     while process.poll() is None:
         done = shop.share(total)
@@ -115,22 +117,29 @@ def run(name: str, command: list[str], shop: Shop, total: int) -> None:
         for at in SHARES:
             if done >= at and at not in told:
                 told.add(at)
-                print(
-                    f"  {at:3} %: {memory(process.pid).rss:.0f} MiB, products {shop.products.rss():.0f} MiB", flush=True
-                )
+                lines.append(f"{at} %: {memory(process.pid).rss:.0f} MiB, products {shop.products.rss():.0f} MiB")
         time.sleep(POLL_SECONDS)
     seconds = time.monotonic() - began
-    print(f"{name}: {seconds:.1f} s, {total / seconds:,.0f} rows/s; at most {peak:.0f} MiB", flush=True)
     if process.returncode:
         sys.exit(f"it ended with {process.returncode}")
+    growth = "; ".join(lines) or "-"
+    row = f"| {name} | {seconds:.1f} | {total / seconds:,.0f} | {peak:.0f} | {growth} |"
+    print(row, flush=True)
+    return row
 
 
-async def measure(count: int, store: str, folder: Path) -> None:
-    """All three measurements, one after the other."""
+async def measure(count: int, store: str, folder: Path) -> list[str]:
+    """All three measurements, one after the other: a table."""
     path = folder / "products.csv"
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([HEADINGS.split(","), *rows(count)])
-    print(f"{count:,} rows, {path.stat().st_size / 2**20:.1f} MiB, on {store}", flush=True)
+    facts = f"{count:,} rows, {path.stat().st_size / 2**20:.1f} MiB, on {store}."
+    table = [
+        facts,
+        "",
+        "| work | s | rows/s | command at most MiB | resident memory on the way |",
+        "| --- | --: | --: | --: | --- |",
+    ]
     with ExitStack() as stack:
         server = stack.enter_context(Mongod(folder / "mongodb")) if store == "mongodb" else ""
         shop = Shop(folder, server)
@@ -140,9 +149,10 @@ async def measure(count: int, store: str, folder: Path) -> None:
         shop.hire()
         url = ["--url", shop.products.url]
         command = ["import", str(path), *url, "--users-url", shop.users.url, "--data", str(shop.data)]
-        run("import", command, shop, count)
-        run("import again", command, shop, count)
-        run("export", ["export", str(folder / "out.csv"), *url], shop, count)
+        table.append(run("import", command, shop, count))
+        table.append(run("import again", command, shop, count))
+        table.append(run("export", ["export", str(folder / "out.csv"), *url], shop, count))
+    return table
 
 
 def main() -> None:
@@ -153,7 +163,9 @@ def main() -> None:
     arguments = parser.parse_args()
     # Not /tmp, which may be kept in memory: a durable write has to wait for a disk here.
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        asyncio.run(measure(arguments.rows, arguments.store, Path(folder)))
+        lines = asyncio.run(measure(arguments.rows, arguments.store, Path(folder)))
+    own = f"python -m bench.imports --rows {arguments.rows} --store {arguments.store}"
+    parts.keep(f"imports-{arguments.store}", f"Imports and exports on {arguments.store}", own, lines)
 
 
 if __name__ == "__main__":

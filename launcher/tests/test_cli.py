@@ -75,6 +75,34 @@ def test_a_data_folder_that_is_a_file_is_refused(
     assert str(path) in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("staff.json", "{"),
+        ("staff.json", '{"email": 1}'),
+        ("staff.json", "[" * 100_000),
+        ("prepared.json", "7"),
+        ("session.json", "[]"),
+    ],
+)
+def test_a_broken_file_in_the_data_folder_is_named_before_anything_starts(
+    tmp_path: Path,
+    first_port: int,
+    name: str,
+    content: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    assert run(monkeypatch, "up", "--data", str(tmp_path), *ports(first_port)) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 1
+    assert str(path) in printed.err
+    assert path.read_text() == content
+
+
 def test_version_and_help_are_no_faults(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "--version") == 0
     assert capsys.readouterr().out.startswith("trolley ")

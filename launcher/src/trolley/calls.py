@@ -1,6 +1,7 @@
 """Calls to the shop as a member of staff, which outlast a service that is down for a while and a token that ends."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -41,11 +42,20 @@ class Access:
 
 
 def access(products_url: str, users_url: str, data: Path, environment: Mapping[str, str]) -> Access:
-    """Whoever the environment names, else the demo staff account of the data folder; NoShop if there is neither."""
+    """Whoever the environment names, else the demo staff account of the data folder.
+
+    NoShop if there is neither, or if it is nothing that could be sent; BrokenFile.
+    """
     token = environment.get("TROLLEY_TOKEN", "")
     email, password = environment.get("TROLLEY_EMAIL", ""), environment.get("TROLLEY_PASSWORD", "")
     if bool(email) != bool(password):
         raise NoShop("TROLLEY_EMAIL and TROLLEY_PASSWORD go together.")
+    if not re.fullmatch("[!-~]*", token):
+        raise NoShop("TROLLEY_TOKEN is no token: it holds a character that none has.")
+    for name in ("TROLLEY_EMAIL", "TROLLEY_PASSWORD"):
+        # Bytes that are not UTF-8 come as halves of characters.
+        if re.search("[\ud800-\udfff]", environment.get(name, "")):
+            raise NoShop(f"{name} is not in UTF-8.")
     if token:
         return Access(products_url=products_url.rstrip("/"), users_url=users_url.rstrip("/"), token=token)
     staff = Staff(email, password) if email else StaffFile(data).read()
@@ -140,6 +150,9 @@ class Shop:
                 raise NoShop(f"No users service answers at {self._access.users_url}; give its --users-url.") from error
             if answer.status_code == HTTPStatus.UNAUTHORIZED:
                 raise NoShop(f"The shop does not know {staff.email} with this password.")
+            if not _is_of_users(answer):
+                url = self._access.users_url
+                raise NoShop(f"What answers at {url} is not the users service; give its --users-url.")
             signed_in = _accepted(answer)
             if "staff" not in signed_in["user"]["roles"]:
                 raise NoShop(f"{staff.email} may not change the catalogue: the account is no staff.")
@@ -171,6 +184,14 @@ class Shop:
 def _retry_after(answer: httpx.Response) -> float:
     text = answer.headers.get("Retry-After", "")
     return min(float(text), LONGEST_PAUSE_SECONDS) if text.isdigit() else 0.0
+
+
+def _is_of_users(answer: httpx.Response) -> bool:
+    """Whether it can be an answer to a sign-in: tokens, or a problem of a service that has this route."""
+    content = _json(answer)
+    if answer.is_success:
+        return {"access_token", "expires_in", "user"} <= content.keys()
+    return "code" in content and answer.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 
 
 def _accepted(answer: httpx.Response) -> dict[str, Any]:

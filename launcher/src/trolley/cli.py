@@ -124,15 +124,20 @@ def import_(
     from shopfiles.reading import WrongFile
     from trolley.calls import NoShop, Stopped, access
     from trolley.importing import Job, run
+    from trolley.reporting import CannotWrite
 
+    if not file.is_file():
+        raise typer.BadParameter(f"{file} is no plain file: it is read more than once, which a pipe cannot be.")
     target = report or file.with_name(f"{file.stem}.problems.csv")
-    if target.resolve() == file.resolve():
+    if os.path.exists(target) and target.samefile(file):
         raise typer.BadParameter("--report must not be the file itself.")
     job = Job(file=file, currency=currency, report=target, data=data.resolve(), dry_run=dry_run, from_start=from_start)
     try:
         begun, tally = asyncio.run(run(job, access(url, users_url, job.data, os.environ)))
-    except (WrongFile, NoShop, OSError) as reason:
+    except (WrongFile, NoShop, CannotStart, CannotWrite) as reason:
         fail(str(reason), MISUSED)
+    except OSError as reason:
+        fail(f"{file} cannot be read: {reason.strerror}.", MISUSED)
     except Stopped as reason:
         fail(str(reason), FAILED)
     print(outcome(job, begun, tally))
@@ -145,7 +150,12 @@ def outcome(job: "Job", begun: "Tally", tally: "Tally") -> str:
     lines = [f"{tally.added:,} products {words.format(f'{tally.changed:,}')}, {tally.failed:,} not taken."]
     if begun.line:
         lines.append(f"Taken up again after line {begun.line:,}; --from-start does the whole file.")
-    if tally.failed:
+    if tally.elsewhere:
+        here = tally.failed - tally.elsewhere
+        lines.append(
+            f"Of these {tally.elsewhere:,} went into the report of an earlier attempt, {here:,} into this one."
+        )
+    if tally.failed > tally.elsewhere:
         lines.append(f"What was not taken, and why: {job.report}")
     return "\n".join(lines)
 
@@ -163,8 +173,13 @@ def export(
     chosen = format or ("jsonl" if file.suffix in (".jsonl", ".ndjson") else "csv")
     try:
         count = asyncio.run(run(file, chosen, Access(products_url=url.rstrip("/"), users_url="")))
-    except (NoShop, OSError) as reason:
+    except BrokenPipeError:
+        # Whoever reads has seen enough; main ends it quietly.
+        raise
+    except NoShop as reason:
         fail(str(reason), MISUSED)
+    except OSError as reason:
+        fail(f"{file} cannot be written: {reason.strerror}.", MISUSED)
     except Stopped as reason:
         fail(str(reason), FAILED)
     print(f"{count:,} products written to {file}.", file=sys.stderr if file == STDOUT else sys.stdout)
@@ -196,5 +211,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
+        # What is left goes nowhere, else the interpreter would complain about it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(FAILED) from None
     raise SystemExit(code or 0)

@@ -1,6 +1,7 @@
 """`trolley export`: the catalogue of a running shop into a file, page by page through its API."""
 
 import os
+import stat
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -41,14 +42,29 @@ async def pages(shop: Shop) -> AsyncIterator[dict[str, Any]]:
 
 @contextmanager
 def destination(path: Path) -> Iterator[BinaryIO]:
-    """Where to write. Under its own name a file appears when it is complete."""
+    """Where to write. Under its own name a file appears when it is complete; what is no file is written into."""
     if path == STDOUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
-        return
+    elif path.exists() and not path.is_file():
+        with path.open("wb") as device:
+            yield device
+    else:
+        # A link stays, what it points to is replaced.
+        with replaced(Path(os.path.realpath(path))) as file:
+            yield file
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """A draft that takes the place of the file when all went well, with the permissions that the file had."""
+    permissions = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
     draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with draft.open("wb") as file:
+        at_first = 0o666 if permissions is None else permissions
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, at_first), "wb") as file:
+            if permissions is not None:
+                os.fchmod(file.fileno(), permissions)
             yield file
             file.flush()
             os.fsync(file.fileno())

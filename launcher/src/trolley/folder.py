@@ -14,6 +14,10 @@ ONLY_OWNER = 0o600
 SECRET_BYTES = 32
 
 
+class BrokenFile(CannotStart):
+    """A file of the data folder is there and holds nothing that can be used."""
+
+
 class DataFolder:
     """`with DataFolder(path) as folder:` holds the folder for this process; CannotStart where that cannot be."""
 
@@ -42,28 +46,42 @@ class DataFolder:
 
     def is_prepared(self, store: str) -> bool:
         """Whether the store had its staff account and its sample before; a shop in use is never filled again."""
-        return store in (read_json(self._prepared) or [])
+        return store in self._stores()
 
     def session_secret(self) -> str:
         """What the storefront encrypts its cookies with: made once, readable by its owner alone."""
         path = self.path / "session.json"
-        secret: str | None = read_json(path)
+        secret = read_json(path)
         if secret is None:
             secret = secrets.token_urlsafe(SECRET_BYTES)
             write_json(path, secret, ONLY_OWNER)
+        if not isinstance(secret, str):
+            raise BrokenFile(f"{path} is broken: it must hold a text; mend it or remove it.")
         return secret
 
     def note_prepared(self, store: str) -> None:
         """Remembers that, for the next start."""
-        write_json(self._prepared, sorted({store, *(read_json(self._prepared) or [])}))
+        write_json(self._prepared, sorted({store, *self._stores()}))
+
+    def _stores(self) -> list[str]:
+        found = read_json(self._prepared)
+        if found is None:
+            return []
+        if not isinstance(found, list):
+            raise BrokenFile(f"{self._prepared} is broken: it must hold a list of stores; mend it.")
+        return found
 
 
 def read_json(path: Path) -> Any:
-    """What the file holds, None where there is no file."""
+    """What the file holds, None where there is no file; BrokenFile where it cannot be read."""
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise BrokenFile(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise BrokenFile(f"{path} is broken: it is not JSON; mend it or remove it.") from error
 
 
 def write_json(path: Path, value: Any, mode: int = 0o644) -> None:

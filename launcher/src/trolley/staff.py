@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from trolley.folder import ONLY_OWNER, read_json, write_json
+from trolley.folder import ONLY_OWNER, BrokenFile, read_json, write_json
 
 EMAIL = "staff@trolley.example"
 
@@ -36,9 +36,16 @@ class StaffFile:
         self._draft = folder / "staff.draft.json"
 
     def read(self) -> Staff | None:
-        """The account that works, or the one that was being made."""
-        found = read_json(self.path) or read_json(self._draft)
-        return Staff(**found) if found else None
+        """The account that works, or the one that was being made, None where there is neither; BrokenFile."""
+        return self._account(self.path) or self._account(self._draft)
+
+    def _account(self, path: Path) -> Staff | None:
+        match read_json(path):
+            case None:
+                return None
+            case {"email": str(email), "password": str(password)}:
+                return Staff(email, password)
+        raise BrokenFile(f'{path} is broken: it must hold "email" and "password" as texts; mend it or remove it.')
 
     def draft(self, email: str) -> Staff:
         """A new account with a password of its own, not registered yet."""

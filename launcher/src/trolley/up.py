@@ -38,6 +38,9 @@ async def up(plan: Plan, console: Console) -> None:
                 f"Port {taken[0]} is taken: stop what listens there, or choose others with --first-port"
                 " and --storefront-port."
             )
+        # What is broken in the folder is told before anything starts.
+        staff.StaffFile(plan.data).read()
+        folder.is_prepared(plan.store_name())
         work = asyncio.create_task(run(plan, folder, processes, console))
 
         def told_to_stop() -> None:

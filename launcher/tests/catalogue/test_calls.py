@@ -21,10 +21,13 @@ class Services:
         self.planned: list[web.Response] = []
         self.tokens_seen: list[str] = []
         self.sign_ins = 0
+        self.sign_in: web.Response | None = None
         self.access = Access(products_url="", users_url="", staff=Staff("ada@example.com", "secret"))
 
     async def login(self, _: web.Request) -> web.Response:
         self.sign_ins += 1
+        if self.sign_in is not None:
+            return self.sign_in
         content: Any = {"access_token": f"token {self.sign_ins}", "expires_in": self.lifetime}
         return web.json_response(content | {"user": {"roles": ["staff"]}})
 
@@ -100,4 +103,19 @@ async def test_a_service_that_stays_busy_is_given_up(services: Services) -> None
 async def test_a_page_of_something_else_is_no_shop(services: Services) -> None:
     with pytest.raises(NoShop, match="is not the products service"):
         async with Shop(replace(services.access, products_url=f"{services.access.products_url}/nothing")):
+            pass
+
+
+@pytest.mark.parametrize(("status", "text"), [(200, "<p>Welcome"), (200, "{}"), (404, '{"code": "x"}'), (403, "No.")])
+async def test_a_page_of_something_else_is_no_users_service(services: Services, status: int, text: str) -> None:
+    services.sign_in = web.Response(status=status, text=text)
+    with pytest.raises(NoShop, match="is not the users service"):
+        async with Shop(services.access):
+            pass
+
+
+async def test_a_users_service_that_refuses_is_quoted(services: Services) -> None:
+    services.sign_in = web.json_response({"code": "validation_failed", "detail": "No such address."}, status=422)
+    with pytest.raises(Stopped, match=r"The shop answered 422 to /login: No such address\."):
+        async with Shop(services.access):
             pass

@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-from shopfiles.reading import Fault
 from trolley import importing
 from trolley.calls import Stopped
 from trolley.importing import Job
@@ -225,6 +224,7 @@ def test_who_imports_can_be_told_by_the_environment(shop: Any, tmp_path: Path) -
         ("a.csv", b"Title,Price\nTea,5\n", ["--url", "http://127.0.0.1:9"], "No shop answers at http://127.0.0.1:9"),
         ("a.csv", b"Title,Price\nTea,5\n", ["--users-url", "http://127.0.0.1:9"], "No users service answers"),
         ("a.csv", b"Title,Price\nTea,5\n", ["--url", "USERS"], "is not the products service"),
+        ("a.csv", b"Title,Price\nTea,5\n", ["--users-url", "PRODUCTS"], "is not the users service"),
         ("a.csv", b"Title,Price\nTea,5\n", ["--currency", "euro"], "three capital letters"),
         ("a.csv", b"Title,Price\nTea,5\n", ["--report", "FILE"], "--report must not be the file itself"),
     ],
@@ -235,7 +235,7 @@ def test_misuse_gets_one_sentence_and_exit_code_2(
     file = tmp_path / name
     if content is not None:
         file.write_bytes(content)
-    stand_ins = {"USERS": shop.users.url, "FILE": str(file)}
+    stand_ins = {"USERS": shop.users.url, "PRODUCTS": shop.products.url, "FILE": str(file)}
     refused = shop.trolley("import", file, *(stand_ins.get(option, option) for option in options))
     assert_one_sentence(refused, words)
     assert content is None or file.read_bytes() == content
@@ -245,20 +245,6 @@ def assert_one_sentence(ended: Any, words: str) -> None:
     assert (ended.code, ended.out) == (2, "")
     assert len(ended.err.splitlines()) == 1
     assert words in ended.err
-
-
-def test_a_report_goes_on_behind_what_was_kept_of_it(tmp_path: Path) -> None:
-    path = tmp_path / "report.csv"
-    assert importing.report(path, 0, []) == 0
-    assert not path.exists()
-    first, second, third = (Fault(line, "x", "Is bad.") for line in (2, 3, 4))
-    kept = importing.report(path, 0, [first])
-    importing.report(path, kept, [second])
-    importing.report(path, kept, [third])
-    assert [line[0] for line in path.read_text().splitlines()] == ["l", "2", "4"]
-    path.unlink()
-    importing.report(path, kept, [third])
-    assert [line[0] for line in path.read_text().splitlines()] == ["l", "4"]
 
 
 def test_two_imports_of_one_file_at_once_are_not_mixed(shop: Any, tmp_path: Path) -> None:

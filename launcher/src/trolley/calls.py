@@ -112,7 +112,12 @@ class Shop:
 
         async def post() -> httpx.Response:
             url = f"{self._access.products_url}/products/batch"
-            return await self._client.post(url, json={"items": items}, headers=await self._bearer())
+            try:
+                headers = await self._bearer()
+            except NoShop as error:
+                # It knew us when the import began.
+                raise Stopped(str(error)) from error
+            return await self._client.post(url, json={"items": items}, headers=headers)
 
         answer = await self._patiently("products", post)
         if answer.status_code == HTTPStatus.UNAUTHORIZED and self._access.staff:

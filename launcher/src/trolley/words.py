@@ -31,7 +31,7 @@ def ready_page(plan: Plan, file: StaffFile, is_new: bool, seconds: float, consol
         lines += [f"For {shop}/admin sign in as {account.email}; the password is in {file.path}."]
     lines += [f"Data: {plan.data}", ""]
     after = [""]
-    after += [f"For example: curl {plan.url('products')}/products?q=tea", "Ctrl-C stops everything.", ""]
+    after += [f"For example: curl '{plan.url('products')}/products?q=tea'", "Ctrl-C stops everything.", ""]
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
     console.print(table, soft_wrap=True)
     console.print("\n".join(after), markup=False, highlight=False, soft_wrap=True)

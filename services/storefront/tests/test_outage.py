@@ -184,7 +184,7 @@ async def test_without_carts_people_sign_in_and_the_cart_follows(
     await down.end()
     cart = await again(guest, "/cart", "could not be joined")
     assert lines_of(cart) == {sku: 2}
-    assert "Your cart was joined with the one you had saved; items added: 2." in cart.text
+    assert "Your cart came along." in cart.text
 
 
 async def test_the_storefront_is_ready_whatever_its_neighbours_do(owner: Shopper, down: Down) -> None:

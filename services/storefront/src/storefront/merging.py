@@ -41,7 +41,9 @@ def _tell_delay(visit: Visit) -> None:
 async def _tell(visit: Visit, merge: Merge) -> None:
     """What happened to the guest's lines; those that were capped or dropped one by one."""
     added = sum(line.result - line.saved for line in merge.report if line.guest)
-    if added > 0:
+    if added > 0 and not any(line.saved for line in merge.report):
+        visit.note(visit.say("Your cart came along."), undo=merge.cart.version)
+    elif added > 0:
         text = visit.say("Your cart was joined with the one you had saved; items added: %(count)s.", count=added)
         visit.note(text, undo=merge.cart.version)
     lost = [line for line in merge.report if line.outcome in {"capped", "dropped"}]

@@ -156,7 +156,10 @@ class Visit:
         except Refused as refused:
             if refused.status != 404:
                 raise
-            self.forget_cart()
+            if self.session.person is None:
+                self.forget_cart()
+            # A guest's cart that still waits to be joined with that of who has signed in is kept.
+            self.keep(item_count=0)
             return None
         self.keep(item_count=cart.item_count)
         return cart

@@ -34,9 +34,11 @@ async def show_products(visit: Visitor, words: Words = "", cursor: FromQuery[str
         # A place in a list that is no more: the list from its beginning. Words that no catalogue knows: all of it.
         return visit.go(_link(words if cursor else ""))
     named = await _named(visit, words) if not cursor else []
-    items = named + [product for product in found.items if product.id not in {each.id for each in named}]
+    others = [product for product in found.items if product.id not in {each.id for each in named}]
+    # Those found by their SKU that the words do not find as well.
+    total = found.total + len(named) - (len(found.items) - len(others))
     more = _link(words, found.next_cursor) if found.next_cursor else ""
-    return visit.page("admin/products.html", products=items, total=found.total, q=words, cursor=cursor, more=more)
+    return visit.page("admin/products.html", products=named + others, total=total, q=words, cursor=cursor, more=more)
 
 
 @post("/admin/products/{product_id:str}/archive", status_code=200)

@@ -31,7 +31,7 @@ run: install ## Start the whole shop on this machine (trolley up)
 
 .PHONY: test
 test: install ## Run all tests; ONLY=services/carts runs some
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ONLY)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile $(ONLY)
 
 .PHONY: check
 check: install ## Lint, format, types, import rules, sizes, generated files

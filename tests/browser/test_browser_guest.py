@@ -10,16 +10,10 @@ from .conftest import Visitor, Visitors
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-# Store, width, and whether scripts run. What the store changes does not depend on the looks.
-WAYS = [("sqlite", width, script) for width in (360, 768, 1440) for script in (True, False)]
-WAYS += [("mongo", 360, False), ("mongo", 1440, True)]
-
-
 @pytest.fixture(scope="module")
 def store(request: pytest.FixtureRequest) -> str:
-    """Each in turn."""
-    name: str = request.param
-    return name
+    """The one that a test asks for."""
+    return str(getattr(request, "param", "sqlite"))
 
 
 @pytest.fixture
@@ -30,12 +24,23 @@ def email(shop: Shop) -> str:
     return email
 
 
-@pytest.mark.parametrize(("store", "width", "script"), WAYS, indirect=["store"])
+@pytest.mark.parametrize("width", [360, 768, 1440])
+@pytest.mark.parametrize("script", [True, False], ids=["script", "plain"])
 async def test_a_guest_searches_adds_signs_in_merges_undoes_and_signs_out(
     visitor: Visitors, email: str, width: int, script: bool
 ) -> None:
-    guest = await visitor(width, script=script)
-    await search_and_add(guest, script)
+    await go_all_the_way(await visitor(width, script=script), email)
+
+
+# What the store changes does not depend on the looks. The scope is that of the shop: one serves both.
+@pytest.mark.parametrize("store", ["mongo"], indirect=True, scope="module")
+@pytest.mark.parametrize(("width", "script"), [(360, False), (1440, True)])
+async def test_a_guests_way_is_the_same_on_mongodb(visitor: Visitors, email: str, width: int, script: bool) -> None:
+    await go_all_the_way(await visitor(width, script=script), email)
+
+
+async def go_all_the_way(guest: Visitor, email: str) -> None:
+    await search_and_add(guest, guest.script)
     await change_remove_and_undo(guest)
     await sign_in_and_undo_the_merge(guest, email)
     await sign_out(guest)

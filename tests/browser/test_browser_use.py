@@ -65,7 +65,7 @@ async def test_buying_needs_no_mouse(visitor: Visitors, shop: Shop, script: bool
     await page.keyboard.press("Tab")
     await page.keyboard.type(PASSWORD)
     await page.keyboard.press("Enter")
-    await someone.note("items added: 2")
+    await someone.note("Your cart came along.")
     await tab_to(page, page.get_by_role("button", name="Sign out"))
     await page.keyboard.press("Enter")
     await someone.note("You are signed out.")

@@ -15,11 +15,11 @@ from uuid import uuid4
 import httpx
 import jwt
 import pytest
-from pymongo import MongoClient
-
 from bench import catalogue
 from bench.peers.comparing import Callers, TwoCarts, timed
 from bench.peers.running import COMMANDS, missing, running_peer
+from pymongo import MongoClient
+
 from shopdev.fixtures import require
 from shopdev.shop import PASSWORD, Shop
 

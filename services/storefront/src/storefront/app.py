@@ -88,7 +88,8 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
         request.scope["state"]["visit"] = found
         return found
 
-    collaborators = {"meta": provide(meta.Meta(about, metrics, {}, b"")), "visit": Provide(visit)}
+    about_us = provide(meta.Meta(about, metrics, {}, b""))
+    collaborators = {"meta": about_us, "front": provide(front), "visit": Provide(visit)}
     build = partial(
         Litestar,
         [*PAGES, meta.show_health, meta.show_readiness, meta.show_metrics],

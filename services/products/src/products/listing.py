@@ -4,8 +4,6 @@ from typing import Literal
 
 import msgspec
 
-from products.product import Product
-
 FACET_VALUES_MAX = 50
 
 Sort = Literal["relevance", "price", "-price", "name", "-created_at"]
@@ -16,7 +14,7 @@ Place = tuple[int | float | str, str]
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """Which active products, in which order, and from where. None does not restrict.
 
-    All `words` and all `tags` must be there; prices are minor units and compared with the lowest of a product.
+    All `words` and all `tags` must be there, or nearly so; prices are minor units and compared with the lowest of a product.
     """
 
     sort: Sort = "-created_at"
@@ -43,9 +41,9 @@ class Facet(msgspec.Struct, frozen=True):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """One page, and facts about the whole result: how many, their categories and tags (most frequent first)."""
+    """One page of products as JSON, and facts about the whole result: how many, their categories and tags (most frequent first)."""
 
-    products: list[Product]
+    items: list[bytes]
     next: Place | None
     total: int
     categories: list[Facet]

@@ -7,7 +7,6 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from products.listing import Facet, Listing
 from products.product import SKU, STOCK_MAX, VARIANTS_MAX, Draft, Product, Status, Variant
 from products.stock import StockChange, Stocks, total_deltas
 from products.words import SLUG_MAX, is_slug
@@ -173,6 +172,14 @@ class ProductOut(msgspec.Struct):
     updated_at: datetime
 
 
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_product(product: Product) -> bytes:
+    """A product as callers see it, encoded."""
+    return _encode(product_out(product))
+
+
 def product_out(product: Product) -> ProductOut:
     """A product as callers see it."""
     return ProductOut(
@@ -216,22 +223,6 @@ class ProductsOut(msgspec.Struct):
     total: int
     facets: FacetsOut
     missing: list[str] | UnsetType = UNSET
-
-
-def listing_out(listing: Listing, next_cursor: str | None) -> ProductsOut:
-    """A page as callers see it."""
-    facets = FacetsOut(_facets(listing.categories), _facets(listing.tags))
-    return ProductsOut([product_out(product) for product in listing.products], next_cursor, listing.total, facets)
-
-
-def named_out(products: list[Product], missing: list[str]) -> ProductsOut:
-    """Products asked for by name; facets of them would say nothing."""
-    items = [product_out(product) for product in products]
-    return ProductsOut(items, None, len(items), FacetsOut([], []), missing)
-
-
-def _facets(facets: list[Facet]) -> list[FacetOut]:
-    return [FacetOut(facet.value, facet.count) for facet in facets]
 
 
 class BatchIn(msgspec.Struct, forbid_unknown_fields=True):

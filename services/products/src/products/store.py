@@ -1,10 +1,9 @@
 """The port: what the service asks of whatever keeps its products."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from products.listing import Listing, Query
 from products.product import Product, SkuTaken, SlugTaken
 from products.stock import StockChange, Stocks
 from shopkit.errors import RecordChanged
@@ -13,6 +12,20 @@ from shopkit.watch import Store
 
 # Why a product was not kept.
 Refusal = SkuTaken | SlugTaken | RecordChanged
+
+
+class PositionLost(Exception):
+    """The feed cannot go on from there: too long ago, or another store's. Never shown to a caller."""
+
+
+class Change(NamedTuple):
+    """What the feed tells: a product as it is kept now, or None: that there is nothing more just now.
+
+    A feed that begins at `position` goes on behind what is told here.
+    """
+
+    product: Product | None
+    position: str
 
 
 class ProductStore(Store, Protocol):
@@ -32,14 +45,6 @@ class ProductStore(Store, Protocol):
 
     async def find_by_skus(self, skus: Sequence[str]) -> list[Product]:
         """The products that hold any of those SKUs, each once, archived or not, in no order."""
-        ...
-
-    async def page(self, query: Query) -> Listing:
-        """One page of the active products that `query` describes.
-
-        Orders are total: what shares a sort key is ordered by id. Names and facets compare by code point. By relevance,
-        a product with the words in its name comes before one that has them elsewhere.
-        """
         ...
 
     async def add(self, product: Product, replay: Replay | None) -> None:
@@ -72,4 +77,20 @@ class ProductStore(Store, Protocol):
 
     async def find_replay(self, replay_id: str) -> Replay | None:
         """The kept answer of that id."""
+        ...
+
+    async def position(self) -> str:
+        """Where the feed stands now."""
+        ...
+
+    def scan(self) -> AsyncIterator[list[Product]]:
+        """Every product, archived or not, each once, some hundred at a time; those added meanwhile or not."""
+        ...
+
+    def follow(self, position: str) -> AsyncGenerator[Change, None]:
+        """Every change after that position, whichever replica made it, in the order of each product's versions.
+
+        Of a product that changed several times only its newest version need be told. Where nothing changes, that is
+        told several times a second. PositionLost where that position is no more; Unavailable where the store fails.
+        """
         ...

@@ -14,12 +14,44 @@ RESERVED = frozenset({"batch"})
 # The accents of Latin, Greek and Cyrillic. Marks of other scripts are vowels, and part of the word.
 ACCENTS = re.compile(r"[\u0300-\u036f]+")
 LATIN_ACCENTS = re.compile(r"(?<=[a-z])[\u0300-\u036f]+")
+# Han, kana and Hangul.
+CJK_LETTERS = "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
+CJK = re.compile(f"[{CJK_LETTERS}]")
+CJK_OR_NOT = re.compile(f"[{CJK_LETTERS}]+|[^{CJK_LETTERS}]+")
+PLAIN_WORDS = re.compile("[a-z0-9]+")
 LATIN_LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ł": "l", "þ": "th", "ð": "d", "ı": "i"})
 
 
 def words_of(text: str) -> list[str]:
     """The words of a text without case, accents and punctuation; a run of CJK is one word."""
+    if text.isascii():
+        # The same, ten times as fast.
+        return PLAIN_WORDS.findall(text.lower())
     return _split(ACCENTS.sub("", _decomposed(text)))
+
+
+def terms_of(text: str) -> list[str]:
+    """What a text is found by: its words; of CJK, which has no spaces, each letter and each two that stand together."""
+    return [term for word in words_of(text) for run in runs_of(word) for term in _grams(run)]
+
+
+def runs_of(word: str) -> list[str]:
+    """A word split where it changes between CJK and other letters."""
+    return CJK_OR_NOT.findall(word) if not word.isascii() else [word]
+
+
+def pairs_of(run: str) -> list[str]:
+    """What must all be there for a run of CJK to be: each two letters that stand together, or its only one."""
+    return [run[at : at + 2] for at in range(len(run) - 1)] or [run]
+
+
+def is_cjk(run: str) -> bool:
+    """Whether a run is of CJK."""
+    return CJK.match(run) is not None
+
+
+def _grams(run: str) -> list[str]:
+    return list(dict.fromkeys([*run, *pairs_of(run)])) if is_cjk(run) else [run]
 
 
 def name_key(name: str) -> str:

@@ -8,12 +8,10 @@ from typing import Any
 from pymongo import ASCENDING, TEXT, InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 
-from products.listing import Listing, Query
 from products.product import STOCK_MAX, Product, SkuTaken, SlugTaken, is_id
 from products.stock import StockChange, Stocks, change_stock, total_deltas
 from products.store import Refusal
-from products.stores.facts import KeptFacts
-from products.stores.mongo_listing import read_listing
+from products.stores.mongo_feed import MongoFeed
 from products.stores.mongo_record import Document, from_document, to_document
 from shopkit.errors import RecordChanged
 from shopkit.idempotency import Replay
@@ -48,7 +46,8 @@ class MongoProductStore:
     def __init__(self, url: str, metrics: Metrics, clock: Clock) -> None:
         self._mongo = Mongo(url, "products", [make_products], metrics)
         self._clock = clock
-        self._facts = KeptFacts()
+        feed = MongoFeed(self._mongo)
+        self.position, self.scan, self.follow = feed.position, feed.scan, feed.follow
         self._turns = asyncio.Semaphore(STOCK_TRANSACTIONS_AT_ONCE)
         self.prepare = self._mongo.prepare
         self.ping = self._mongo.ping
@@ -68,10 +67,6 @@ class MongoProductStore:
     async def find_by_skus(self, skus: Sequence[str]) -> list[Product]:
         async with self._mongo.call("find_by_skus") as database:
             return await _holders(database, None, skus)
-
-    async def page(self, query: Query) -> Listing:
-        async with self._mongo.call("page") as database:
-            return await read_listing(database, query, self._facts)
 
     async def add(self, product: Product, replay: Replay | None) -> None:
         async def work(database: Database, session: Session | None) -> None:

@@ -7,21 +7,18 @@ from datetime import datetime
 
 import msgspec
 
-from products.listing import Listing, Query
 from products.product import Product, SkuTaken, SlugTaken
 from products.stock import StockChange, Stocks, change_stock
 from products.store import Refusal
-from products.stores.facts import KeptFacts
-from products.stores.sqlite_listing import read_listing
-from products.words import name_key, words_of
+from products.stores.sqlite_feed import NEXT_CHANGE, SqliteFeed
+from products.stores.sqlite_feed import SCHEMA as FEED
 from shopkit.errors import RecordChanged
 from shopkit.idempotency import Replay
 from shopkit.metrics import Metrics
-from shopkit.sqlite import REPLAYS, Sqlite, find_replay, is_duplicate, keep_replay, to_milliseconds
+from shopkit.sqlite import REPLAYS, Sqlite, find_replay, is_duplicate, keep_replay
 from shopkit.values import Clock
 
 # The record holds the product whole; the columns beside it, and the other tables, are what is asked for.
-# `search` holds words that are folded already, so its tokenizer only has to split at spaces.
 SCHEMA = """
     CREATE TABLE products (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, slug TEXT NOT NULL UNIQUE,
                            version INTEGER NOT NULL, is_active INTEGER NOT NULL, category TEXT,
@@ -38,6 +35,21 @@ SCHEMA = """
     CREATE INDEX tags_by_product ON tags (product);
     CREATE VIRTUAL TABLE search USING fts5 (name, labels, description, detail = column, tokenize = 'ascii');
 """
+# What was searched and sorted by before there was the read view.
+UNSEARCHED = """
+    DROP TABLE search;
+    DROP TABLE tags;
+    DROP INDEX products_by_price;
+    DROP INDEX products_by_name;
+    DROP INDEX products_by_creation;
+    DROP INDEX products_by_category;
+    ALTER TABLE products DROP COLUMN category;
+    ALTER TABLE products DROP COLUMN price;
+    ALTER TABLE products DROP COLUMN in_stock;
+    ALTER TABLE products DROP COLUMN name_key;
+    ALTER TABLE products DROP COLUMN created_at;
+    ALTER TABLE products DROP COLUMN is_active;
+"""
 HOLDERS = """
     SELECT record FROM products WHERE number IN
         (SELECT product FROM skus WHERE sku IN (SELECT value FROM json_each(?)))
@@ -50,9 +62,10 @@ class SqliteProductStore:
     """A ProductStore."""
 
     def __init__(self, path: str, metrics: Metrics, clock: Clock) -> None:
-        self._database = Sqlite(path, [REPLAYS, SCHEMA], metrics)
+        self._database = Sqlite(path, [REPLAYS, SCHEMA, UNSEARCHED, FEED], metrics)
         self._clock = clock
-        self._facts = KeptFacts()
+        feed = SqliteFeed(self._database, _decoder.decode)
+        self.position, self.scan, self.follow = feed.position, feed.scan, feed.follow
         self.prepare = self._database.prepare
         self.ping = self._database.ping
         self.close = self._database.close
@@ -71,11 +84,6 @@ class SqliteProductStore:
     def _read(self, operation: str, sql: str, value: str) -> list[Product]:
         return [_decoder.decode(record) for (record,) in self._database.read(operation, sql, (value,))]
 
-    async def page(self, query: Query) -> Listing:
-        return await self._database.scan(
-            "page", lambda connection: read_listing(connection, query, _decoder.decode, self._facts)
-        )
-
     async def add(self, product: Product, replay: Replay | None) -> None:
         def work(connection: sqlite3.Connection) -> None:
             keep_replay(connection, replay)
@@ -86,8 +94,8 @@ class SqliteProductStore:
     async def save(self, product: Product) -> None:
         def work(connection: sqlite3.Connection) -> None:
             number = _update(connection, product)
-            _forget_names(connection, number)
-            _keep_names(connection, number, product)
+            connection.execute("DELETE FROM skus WHERE product = ?", (number,))
+            _keep_skus(connection, number, product)
 
         await self._database.write("save", work)
 
@@ -126,33 +134,25 @@ def _json(values: Sequence[str]) -> str:
 
 
 def _columns(product: Product) -> dict[str, object]:
-    return {
-        "id": product.id,
-        "slug": product.slug,
-        "version": product.version,
-        "is_active": product.status == "active",
-        "category": product.category,
-        "price": product.price_from.amount,
-        "in_stock": product.in_stock,
-        "name_key": name_key(product.name),
-        "created_at": to_milliseconds(product.created_at),
-        "record": msgspec.json.encode(product),
-    }
+    record = msgspec.json.encode(product)
+    return {"id": product.id, "slug": product.slug, "version": product.version, "record": record}
 
 
 def _insert(connection: sqlite3.Connection, product: Product) -> None:
     columns = _columns(product)
     places = ", ".join(f":{name}" for name in columns)
-    sql = f"INSERT INTO products ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 (constant names)
+    sql = f"INSERT INTO products ({', '.join(columns)}, change) VALUES ({places}, {NEXT_CHANGE})"  # noqa: S608 (constants)
     number = _write_unique(connection, sql, columns).lastrowid
-    _keep_names(connection, number, product)
+    _keep_skus(connection, number, product)
 
 
 def _update(connection: sqlite3.Connection, product: Product) -> int:
     """The product's row; RecordChanged unless the version before is there. Names of it in other tables stay."""
     columns = _columns(product)
     places = ", ".join(f"{name} = :{name}" for name in columns)
-    sql = f"UPDATE products SET {places} WHERE id = :id AND version = :version - 1 RETURNING number"  # noqa: S608
+    sql = f"""
+        UPDATE products SET {places}, change = {NEXT_CHANGE} WHERE id = :id AND version = :version - 1 RETURNING number
+    """  # noqa: S608
     rows = _write_unique(connection, sql, columns).fetchall()
     if not rows:
         raise RecordChanged
@@ -169,20 +169,10 @@ def _write_unique(connection: sqlite3.Connection, sql: str, columns: dict[str, o
         raise
 
 
-def _keep_names(connection: sqlite3.Connection, number: int | None, product: Product) -> None:
+def _keep_skus(connection: sqlite3.Connection, number: int | None, product: Product) -> None:
     """What the product is found by besides its own row."""
     for variant in product.variants:
         try:
             connection.execute("INSERT INTO skus VALUES (?, ?)", (variant.sku, number))
         except sqlite3.IntegrityError as error:
             raise SkuTaken(f"Another product has the SKU {variant.sku}.", sku=variant.sku) from error
-    connection.executemany("INSERT INTO tags VALUES (?, ?)", [(tag, number) for tag in product.tags])
-    labels = " ".join([product.category or "", *product.tags])
-    texts = [" ".join(words_of(text)) for text in (product.name, labels, product.description)]
-    connection.execute("INSERT INTO search (rowid, name, labels, description) VALUES (?, ?, ?, ?)", (number, *texts))
-
-
-def _forget_names(connection: sqlite3.Connection, number: int) -> None:
-    connection.execute("DELETE FROM skus WHERE product = ?", (number,))
-    connection.execute("DELETE FROM tags WHERE product = ?", (number,))
-    connection.execute("DELETE FROM search WHERE rowid = ?", (number,))

@@ -1,0 +1,1 @@
+"""The read view: what answers reads of the catalogue, without the store."""

@@ -52,9 +52,12 @@ class Products:
         missing = [sku for sku in asked if sku not in self.variants]
         return web.json_response({"items": found, "missing": missing, "next_cursor": None})
 
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/products", self._answer)]
+
     async def __aenter__(self) -> "Products":
         app = web.Application()
-        app.router.add_get("/products", self._answer)
+        app.add_routes(self.routes())
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()

@@ -18,6 +18,7 @@ PRICE = {"amount": 1, "currency": "EUR"}
 ROUTES: dict[tuple[str, str], tuple[object, str]] = {
     ("GET", "/products"): (None, "all"),
     ("GET", "/products/{product}"): (None, "all"),
+    ("GET", "/changes"): (None, "all"),
     ("GET", "/images/{file}"): (None, "all"),
     ("POST", "/products"): (body("NEW"), "staff"),
     ("PATCH", "/products/{product}"): ({"name": "Changed"}, "staff"),

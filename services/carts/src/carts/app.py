@@ -8,6 +8,7 @@ from importlib.metadata import version
 from carts import routes
 from carts.catalogue import ProductCatalogue
 from carts.changing import Shop
+from carts.feed import POLL_SECONDS, ChangeFeed
 from carts.settings import Settings
 from carts.stores import open_store
 from shopkit.client import Hop
@@ -26,14 +27,18 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
     about = About(NAME, version("trolley-carts"), "Carts and their lines.", {"my cart": "/carts/current"})
     metrics = Metrics(NAME, about.version)
     store = open_store(settings.store_url, metrics, clock)
-    watch = StoreWatch(store, logging.getLogger(NAME))
+    log = logging.getLogger(NAME)
+    watch = StoreWatch(store, log)
     users = Hop("users", settings.users_url, metrics)
     products = Hop("products", settings.products_url, metrics)
     catalogue = ProductCatalogue(products, settings.catalogue_fresh_ms / 1000)
+    # A way of its own: where the feed fails, questions must still get through; and its connection stays at one replica.
+    telling = Hop("products_feed", settings.products_url, metrics, POLL_SECONDS)
+    feed = ChangeFeed(telling, catalogue.known, metrics, log)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with users, products, watch:
+        async with users, products, telling, feed, watch:
             yield
 
     return service(

@@ -1,21 +1,23 @@
-"""What carts ask of the products service: price, stock and looks of SKUs. Its answers are kept for a moment."""
+"""What carts ask of the products service: price, stock and looks of SKUs that are not known to be as they were."""
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from contextvars import Context
 from typing import NamedTuple
 
 import msgspec
 
 from carts.cart import Catalogue, Facts
+from carts.known import KnownFacts, Seen
 from shopkit import deadline
 from shopkit.client import CALL_SECONDS, Hop
 from shopkit.errors import Unavailable
 from shopkit.values import Money
 
 SKUS_AT_ONCE = 100
-REMEMBERED = 50_000
+# While the feed tells that something has changed, many want to know it: a question so young is theirs too.
+SHARED_SECONDS = 0.1
 
 
 class _Price(msgspec.Struct):
@@ -38,6 +40,7 @@ class _Product(msgspec.Struct):
     image_url: str | None
     status: str
     variants: list[_Variant]
+    version: int = 0
 
 
 class _Products(msgspec.Struct):
@@ -62,24 +65,36 @@ class _Question(NamedTuple):
 
 
 class ProductCatalogue:
-    """Facts about SKUs, at most `fresh_seconds` old; while products is down, those last seen by this replica."""
+    """Facts about SKUs: what is `known` to be present, else what products answers; while it is down, those last seen.
+
+    Where nothing is known to be present, what was asked for within `fresh_seconds` is not asked for again.
+    """
 
     def __init__(self, products: Hop, fresh_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.known = KnownFacts(clock)
         self._products = products
         self._fresh_seconds = fresh_seconds
         self._clock = clock
-        self._seen: dict[str, tuple[float, Facts | None]] = {}
         self._asking: dict[str, _Question] = {}
 
-    async def look_up(self, skus: Iterable[str]) -> Told:
+    async def look_up(self, skus: Collection[str]) -> Told:
         """What is known of these SKUs now."""
-        wanted = dict.fromkeys(skus)
-        since = self._clock() - self._fresh_seconds
-        outdated = [sku for sku in wanted if sku not in self._seen or self._seen[sku][0] < since]
-        unasked = [sku for sku in outdated if sku not in self._asking or self._asking[sku].asked < since]
+        moment = self._clock()
+        present = self.known.find_present(skus, moment)
+        if present is not None:
+            return Told(present, stale=False)
+        wanted = list(dict.fromkeys(skus))
+        is_stale = not await self._make_sure(wanted, moment)
+        return Told(self.known.last_seen(wanted), is_stale)
+
+    async def _make_sure(self, skus: list[str], moment: float) -> bool:
+        """Asks for those of the SKUs that are not known now; False where that was in vain."""
+        since = moment - self._fresh_seconds
+        shared = min(since, moment - SHARED_SECONDS) if self.known.is_alive(moment) else since
+        outdated = {sku: None for sku in skus if not self.known.is_known(sku, moment, since)}
+        unasked = [sku for sku in outdated if sku not in self._asking or self._asking[sku].asked < shared]
         for start in range(0, len(unasked), SKUS_AT_ONCE):
             self._begin(unasked[start : start + SKUS_AT_ONCE])
-        stale = False
         try:
             # No longer than the caller has time for: what was seen last is an answer, too.
             async with asyncio.timeout(deadline.remaining(CALL_SECONDS)):
@@ -87,8 +102,10 @@ class ProductCatalogue:
                     # Others wait for it too: one who leaves must not take the answer from them.
                     await asyncio.shield(question.answer)
         except (Unavailable, TimeoutError):
-            stale = True
-        return Told({sku: self._seen[sku][1] for sku in wanted if sku in self._seen}, stale)
+            return False
+        # Meanwhile the others may have changed, or the feed may have ended that knew them.
+        others = [sku for sku in skus if sku not in outdated] if outdated else []
+        return not others or await self._make_sure(others, self._clock())
 
     def _begin(self, skus: list[str]) -> None:
         """Asks; those who want to know the same meanwhile wait for the same answer."""
@@ -109,21 +126,20 @@ class ProductCatalogue:
     async def _ask(self, skus: list[str], asked: float) -> None:
         answer = _decoder.decode(await self._products.get("/products", [("sku", sku) for sku in skus]))
         found = {
-            variant.sku: Facts(
-                product.id,
-                product.name,
-                variant.options,
-                product.image_url,
-                Money(variant.price.amount, variant.price.currency),
-                variant.stock,
-                for_sale=product.status == "active",
-            )
+            variant.sku: Seen(product.version, _facts(product, variant))
             for product in answer.items
             for variant in product.variants
         }
-        for sku in skus:
-            # Out and in again: the oldest stand first, and are the first to go when there are too many.
-            self._seen.pop(sku, None)
-            self._seen[sku] = (asked, found.get(sku))
-        while len(self._seen) > REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+        self.known.see(skus, found, asked)
+
+
+def _facts(product: _Product, variant: _Variant) -> Facts:
+    return Facts(
+        product.id,
+        product.name,
+        variant.options,
+        product.image_url,
+        Money(variant.price.amount, variant.price.currency),
+        variant.stock,
+        for_sale=product.status == "active",
+    )

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from products import routes
+from products.changes import ChangeLog
 from products.changing import Shop
 from products.images import Images
 from products.settings import Settings
@@ -15,13 +16,13 @@ from shopkit.meta import About
 from shopkit.metrics import Metrics
 from shopkit.service import Application, service
 from shopkit.tokens import Verifier, keys_from
-from shopkit.values import Clock, now
+from shopkit.values import Clock, new_id, now
 from shopkit.watch import StoreWatch
 
 NAME = "products"
 
 
-def create_app(settings: Settings, *, clock: Clock = now) -> Application:
+def create_app(settings: Settings, *, clock: Clock = now, changes: ChangeLog | None = None) -> Application:
     """The service; nothing is opened before it starts."""
     description = "Products, their variants, prices and stock."
     about = About(NAME, version("trolley-products"), description, {"products": "/products"})
@@ -29,6 +30,8 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
     store = open_store(settings.store_url, metrics, clock)
     watch = StoreWatch(store, logging.getLogger(NAME))
     users = Hop("users", settings.users_url, metrics)
+    # Whoever follows the store's changes notes them here and says how far it is; until then readers trust nothing.
+    changes = changes or ChangeLog(new_id())
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -41,7 +44,11 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
         routes.handlers(),
         metrics=metrics,
         verifier=Verifier(keys_from(users), settings.issuer),
-        collaborators={"shop": Shop(store, clock, metrics), "pictures": Images(settings.images_dir)},
+        collaborators={
+            "shop": Shop(store, clock, metrics),
+            "changes": changes,
+            "pictures": Images(settings.images_dir),
+        },
         checks={"store": watch.check},
         lifespan=lifespan,
     )

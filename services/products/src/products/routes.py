@@ -10,6 +10,7 @@ from litestar.types import ControllerRouterHandler
 
 from products import product as rules
 from products.batch import place_all
+from products.changes import ChangeLog, ChangesOut, Cursor, WaitMs
 from products.changing import ProductBusy, Rule, Shop
 from products.images import HEADERS, Images
 from products.listing import Query
@@ -32,6 +33,7 @@ from products.schemas import (
     stock_out,
 )
 from products.stock import InsufficientStock, StockLimit, Stocks, UnknownSku
+from shopkit import deadline
 from shopkit.errors import NotFound
 from shopkit.idempotency import IdempotencyInFlight, IdempotencyKeyReused, Remember, Replay, once
 from shopkit.problems import raises
@@ -42,6 +44,7 @@ BATCH_BODY_LIMIT = 4 * 1024 * 1024
 Products = NamedDependency[SkipValidation[Shop]]
 Asked = NamedDependency[SkipValidation[Query]]
 Pictures = NamedDependency[SkipValidation[Images]]
+Changes = NamedDependency[SkipValidation[ChangeLog]]
 
 REPEATED = (IdempotencyKeyReused, IdempotencyInFlight)
 
@@ -187,6 +190,16 @@ async def change_stock(request: ShopRequest, data: JSONBody[StockIn], shop: Prod
     return await once(request, shop.store, shop.clock, request.caller.id, work)
 
 
+@get("/changes", summary="What has changed since")
+async def show_changes(
+    request: ShopRequest, changes: Changes, cursor: Cursor = None, wait_ms: WaitMs = 0
+) -> Response[ChangesOut]:
+    """Products that have changed after `cursor`, which the answer before gave; where none has, waits for the first."""
+    if wait_ms:
+        await changes.wait(cursor, deadline.remaining(wait_ms / 1000))
+    return request.answer(changes.after(cursor))
+
+
 @get(
     "/images/{file:str}",
     summary="A picture of a product",
@@ -210,6 +223,7 @@ def handlers() -> list[ControllerRouterHandler]:
         remove_variant,
         place_batch,
         change_stock,
+        show_changes,
         show_image,
     ]
 

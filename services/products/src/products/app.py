@@ -11,6 +11,7 @@ from products.changing import Shop
 from products.images import Images
 from products.settings import Settings
 from products.stores import open_store
+from products.view.view import View
 from shopkit.client import Hop
 from shopkit.meta import About
 from shopkit.metrics import Metrics
@@ -30,12 +31,12 @@ def create_app(settings: Settings, *, clock: Clock = now, changes: ChangeLog | N
     store = open_store(settings.store_url, metrics, clock)
     watch = StoreWatch(store, logging.getLogger(NAME))
     users = Hop("users", settings.users_url, metrics)
-    # Whoever follows the store's changes notes them here and says how far it is; until then readers trust nothing.
     changes = changes or ChangeLog(new_id())
+    view = View(store, settings.view_dir, metrics, clock, changes)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with users, watch:
+        async with users, watch, view:
             yield
 
     return service(
@@ -45,7 +46,7 @@ def create_app(settings: Settings, *, clock: Clock = now, changes: ChangeLog | N
         metrics=metrics,
         verifier=Verifier(keys_from(users), settings.issuer),
         collaborators={
-            "shop": Shop(store, clock, metrics),
+            "shop": Shop(store, view, clock, metrics),
             "changes": changes,
             "pictures": Images(settings.images_dir),
         },

@@ -41,9 +41,12 @@ async def place_all(shop: Shop, contents: Sequence[Any], request_id: str) -> lis
     Its own faults are an item's result; a store that is down ends the whole batch with Unavailable.
     """
     results: list[BatchResult] = []
+    kept: list[Product] = []
     for items in _portions(contents):
-        await _place(shop, items, request_id)
+        kept += await _place(shop, items, request_id)
         results += [item.result for item in items if item.result is not None]
+    # At the end, so that the next portion is on its way to the store while this one goes into the view.
+    await shop.view.show(kept)
     return results
 
 
@@ -100,16 +103,18 @@ def _portions(contents: Sequence[Any]) -> Iterator[list[Item]]:
         yield portion
 
 
-async def _place(shop: Shop, items: Sequence[Item], request_id: str) -> None:
-    """In rounds, each with the first item of every lane that has no result yet."""
+async def _place(shop: Shop, items: Sequence[Item], request_id: str) -> list[Product]:
+    """In rounds, each with the first item of every lane that has no result yet; what was kept."""
+    kept: list[Product] = []
     known = await _known(shop, items)
     waiting = lanes(items, known)
     while waiting:
         first = [lane[0] for lane in waiting]
-        await _round(shop, first, known, request_id)
+        kept += await _round(shop, first, known, request_id)
         waiting = [rest for lane in waiting if (rest := lane[1:] if lane[0].result else lane)]
         if waiting:
             known = await _known(shop, [lane[0] for lane in waiting])
+    return kept
 
 
 async def _known(shop: Shop, items: Sequence[Item]) -> list[Product]:
@@ -117,8 +122,8 @@ async def _known(shop: Shop, items: Sequence[Item]) -> list[Product]:
     return await shop.store.find_by_skus(skus) if skus else []
 
 
-async def _round(shop: Shop, items: Sequence[Item], known: Sequence[Product], request_id: str) -> None:
-    """One attempt at each of `items`, no two of which touch the same product."""
+async def _round(shop: Shop, items: Sequence[Item], known: Sequence[Product], request_id: str) -> list[Product]:
+    """One attempt at each of `items`, no two of which touch the same product; what was kept."""
     holders = {variant.sku: product for product in known for variant in product.variants}
     changed: list[tuple[Item, Product]] = []
     for item in items:
@@ -134,6 +139,8 @@ async def _round(shop: Shop, items: Sequence[Item], known: Sequence[Product], re
         # Others get their turn: a long text takes milliseconds.
         await asyncio.sleep(0)
     outcomes = await shop.store.keep_all([product for _, product in changed])
+    kept = [product for (_, product), refusal in zip(changed, outcomes, strict=True) if refusal is None]
+    shop.view.offer(kept)
     late: list[Item] = []
     for (item, product), refusal in zip(changed, outcomes, strict=True):
         if refusal is None:
@@ -147,6 +154,7 @@ async def _round(shop: Shop, items: Sequence[Item], known: Sequence[Product], re
         else:
             _refuse(shop, item, refusal, request_id)
     await asyncio.gather(*(_begin_again(shop, item, request_id) for item in late))
+    return kept
 
 
 def _planned(shop: Shop, item: Item, holders: Mapping[str, Product]) -> tuple[Product | None, Product]:

@@ -17,6 +17,7 @@ from litestar.params import QueryParameter
 from msgspec import Meta
 
 from products.product import Product
+from products.view.documents import Head
 
 KEPT = 10_000
 PAGE_MAX = 1_000
@@ -65,9 +66,10 @@ class ChangeLog:
         self._waiting = 0
         self._news = asyncio.Event()
 
-    def note(self, before: Product | None, after: Product) -> None:
+    def note(self, before: Head | None, after: Product) -> None:
         """A product has changed; `before` is None where it is new."""
-        skus = dict.fromkeys(variant.sku for product in (before, after) if product for variant in product.variants)
+        skus = dict.fromkeys(before.skus if before is not None else ())
+        skus |= dict.fromkeys(variant.sku for variant in after.variants)
         self._kept.append(Change(after.id, after.version, list(skus)))
         self._last += 1
         self._wake()

@@ -5,18 +5,24 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Literal
 
 from products.product import Draft, Product, SlugTaken, new_product
 from products.stock import StockChange, Stocks
 from products.store import ProductStore
+from products.view.answers import Found, encoded
+from products.view.view import View
 from products.words import slug_candidates
-from shopkit.errors import Conflict, NotFound, RecordChanged, ShopError
+from shopkit.errors import Conflict, NotFound, RecordChanged, ShopError, Unavailable
 from shopkit.idempotency import Replay
 from shopkit.metrics import Metrics
 from shopkit.values import Clock, new_id
 
 ATTEMPTS = 20
 PAUSE_SECONDS = 0.002
+
+NO_SUCH = "No product has this id or slug."
+Field = Literal["id", "sku"]
 
 Rule = Callable[[Product], Product]
 
@@ -26,20 +32,54 @@ class ProductBusy(Conflict):
 
 
 class Shop:
-    """The store, the time, and counters of what is done with them."""
+    """The store, the view, the time, and counters of what is done with them. What was changed is shown on return."""
 
-    def __init__(self, store: ProductStore, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, store: ProductStore, view: View, clock: Clock, metrics: Metrics) -> None:
         self.store = store
+        self.view = view
         self.clock = clock
         self._changed = metrics.counter("products_changed", "Changes of products", "kind", "outcome")
         self._stock_changes = metrics.counter("stock_changes", "Changes of stock", "outcome")
         self._conflicts = metrics.counter("conflicts_retried", "Changes begun again because another was faster")
 
+    async def read(self, id_or_slug: str, *, fresh: bool) -> Found:
+        """The product of that id or slug as the view has it or, `fresh`, the store; NotFound if there is none.
+
+        What the view does not have may be new, made by another replica: the store is asked, if it can be.
+        """
+        found = None if fresh else self.view.find(id_or_slug)
+        if found is not None:
+            return found
+        try:
+            return encoded(await self.get(id_or_slug))
+        except Unavailable:
+            if fresh or not self.view.is_serving:
+                raise
+            raise NotFound(NO_SUCH) from None
+
+    async def read_all(self, field: Field, values: Sequence[str], *, fresh: bool) -> list[Found]:
+        """The products that have any of those ids or SKUs, each once; likewise."""
+        found = [] if fresh or not self.view.is_serving else self.view.answers.find_all(field, values)
+        known = {name for one in found for name in ([one.head.id] if field == "id" else one.head.skus)}
+        unknown = [value for value in values if value not in known]
+        if not unknown:
+            return found
+        ask = self.store.find_by_ids if field == "id" else self.store.find_by_skus
+        try:
+            more = [encoded(product) for product in await ask(unknown)]
+        except Unavailable:
+            if fresh or not self.view.is_serving:
+                raise
+            return found
+        # One of the view's that has since got another of those SKUs comes newer from the store.
+        newer = {one.head.id for one in more}
+        return [one for one in found if one.head.id not in newer] + more
+
     async def get(self, id_or_slug: str) -> Product:
-        """The product of that id or slug; NotFound if there is none."""
+        """The product of that id or slug as it is in the store, to be changed; NotFound if there is none."""
         product = await self.store.find(id_or_slug)
         if product is None:
-            raise NotFound("No product has this id or slug.")
+            raise NotFound(NO_SUCH)
         return product
 
     async def add(self, draft: Draft, remember: Callable[[Product], Replay | None]) -> Product:
@@ -51,6 +91,7 @@ class Shop:
                 except SlugTaken as taken:
                     refused = taken
                 else:
+                    await self.view.show([product])
                     return product
             raise refused
 
@@ -67,6 +108,7 @@ class Shop:
                 except RecordChanged:
                     await self.give_way(number)
                 else:
+                    await self.view.show([changed])
                     return changed
             raise ProductBusy
 
@@ -80,6 +122,7 @@ class Shop:
             self._stock_changes.labels(error.code).inc()
             raise
         self._stock_changes.labels("ok").inc()
+        await self.view.show(await self.store.find_by_skus(list(stocks)))
         return stocks
 
     async def give_way(self, number: int) -> None:

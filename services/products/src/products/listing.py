@@ -14,7 +14,8 @@ Place = tuple[int | float | str, str]
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """Which active products, in which order, and from where. None does not restrict.
 
-    All `words` and all `tags` must be there, or nearly so; prices are minor units and compared with the lowest of a product.
+    All `tags` and all `words` must be there, of words perhaps only something like it: see products.view.asking. Prices
+    are minor units and compared with the lowest of a product.
     """
 
     sort: Sort = "-created_at"
@@ -41,7 +42,7 @@ class Facet(msgspec.Struct, frozen=True):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """One page of products as JSON, and facts about the whole result: how many, their categories and tags (most frequent first)."""
+    """One page, as JSON, and facts about the whole: how many, their categories and tags (most frequent first)."""
 
     items: list[bytes]
     next: Place | None

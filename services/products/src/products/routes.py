@@ -1,7 +1,9 @@
 """The wire of products: decode, act, encode."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import msgspec
 from litestar import Response, delete, get, patch, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.openapi import ResponseSpec
@@ -27,12 +29,11 @@ from products.schemas import (
     StockIn,
     StockOut,
     VariantContent,
-    listing_out,
-    named_out,
     product_out,
     stock_out,
 )
 from products.stock import InsufficientStock, StockLimit, Stocks, UnknownSku
+from products.view.answers import encode_listing, encode_named
 from shopkit import deadline
 from shopkit.errors import NotFound
 from shopkit.idempotency import IdempotencyInFlight, IdempotencyKeyReused, Remember, Replay, once
@@ -56,15 +57,20 @@ async def find_products(
     """A page of the active products that fit; or, by `sku` or `id`, exactly those, in the order asked."""
     # These parameters are called as on the wire, for a fault in one is told by its name here.
     if sku is not None or id is not None:
-        return request.answer(await _named(shop, sku or [], id or []))
-    listing = await shop.store.page(wanted)
-    return request.answer(listing_out(listing, encode_place(listing.next, wanted.sort)))
+        return request.answer(await _named(request, shop, sku or [], id or []))
+    listing = shop.view.answers.page(wanted)
+    body = encode_listing(listing, encode_place(listing.next, wanted.sort))
+    shop.view.answers.keep_list(request.scope["query_string"], body)
+    ready: Any = msgspec.Raw(body)
+    return request.answer(ready)
 
 
 @get("/products/{product:str}", opt=TAGGED, summary="A product, by id or slug", responses=raises(NotFound))
 async def show_product(request: ShopRequest, product: FromPath[str], shop: Products) -> Response[ProductOut]:
     """The product; an archived one too."""
-    return _answer(request, await shop.get(product))
+    found = await shop.read(product, fresh=_must_be_fresh(request))
+    ready: Any = msgspec.Raw(found.json)
+    return request.answer(ready, tag=str(found.head.version))
 
 
 @post("/products", guards=[staff], opt=KEYED, summary="Add a product", responses=raises(SkuTaken, SlugTaken, *REPEATED))
@@ -228,16 +234,22 @@ def handlers() -> list[ControllerRouterHandler]:
     ]
 
 
-async def _named(shop: Shop, skus: Sequence[str], ids: Sequence[str]) -> ProductsOut:
-    products = [
-        *(await shop.store.find_by_skus(skus) if skus else []),
-        *(await shop.store.find_by_ids(ids) if ids else []),
+async def _named(request: ShopRequest, shop: Shop, skus: Sequence[str], ids: Sequence[str]) -> Any:
+    fresh = _must_be_fresh(request)
+    found = [
+        *(await shop.read_all("sku", skus, fresh=fresh) if skus else []),
+        *(await shop.read_all("id", ids, fresh=fresh) if ids else []),
     ]
-    by_name = {variant.sku: product for product in products for variant in product.variants}
-    by_name |= {product.id: product for product in products}
+    by_name = {sku: one for one in found for sku in one.head.skus}
+    by_name |= {one.head.id: one for one in found}
     asked = list(dict.fromkeys([*skus, *ids]))
-    found = {by_name[name].id: by_name[name] for name in asked if name in by_name}
-    return named_out(list(found.values()), [name for name in asked if name not in by_name])
+    named = {by_name[name].head.id: by_name[name] for name in asked if name in by_name}
+    return msgspec.Raw(encode_named(list(named.values()), [name for name in asked if name not in by_name]))
+
+
+def _must_be_fresh(request: ShopRequest) -> bool:
+    """Whether the caller wants to hear it from the store."""
+    return "no-cache" in request.headers.get("cache-control", "")
 
 
 async def _change(request: ShopRequest, shop: Shop, kind: str, name: str, rule: Rule) -> Response[ProductOut]:

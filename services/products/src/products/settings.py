@@ -16,3 +16,4 @@ class Settings(StoredSettings):
     users_url: str = setting("the users service, for the keys that sign access tokens", "http://127.0.0.1:3000")
     issuer: str = setting("who must have issued access tokens", "https://users.trolley.example")
     images_dir: str = setting("folder whose pictures are served under /images; empty for none", "")
+    view_dir: str = setting("folder of the read view, of this replica alone; empty: made anew at each start", "")

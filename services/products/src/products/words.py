@@ -15,7 +15,10 @@ RESERVED = frozenset({"batch"})
 ACCENTS = re.compile(r"[\u0300-\u036f]+")
 LATIN_ACCENTS = re.compile(r"(?<=[a-z])[\u0300-\u036f]+")
 # Han, kana and Hangul.
-CJK_LETTERS = "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
+CJK_LETTERS = (
+    "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
+)
 CJK = re.compile(f"[{CJK_LETTERS}]")
 CJK_OR_NOT = re.compile(f"[{CJK_LETTERS}]+|[^{CJK_LETTERS}]+")
 PLAIN_WORDS = re.compile("[a-z0-9]+")

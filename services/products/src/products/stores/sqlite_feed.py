@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any
 
 from products.product import Product
 from products.store import Change, PositionLost
@@ -62,14 +63,14 @@ class SqliteFeed:
             # Differs after every commit of another connection, and the one that reads never writes.
             state = self._read("PRAGMA data_version")
             rows = self._read(sql, (last, AT_ONCE)) if state != seen else []
-            for record, last in rows:  # noqa: B007 (the last one is where it goes on)
+            for record, last in rows:
                 yield Change(self._decode(record), f"{feed_id} {last}")
             if len(rows) < AT_ONCE:
                 seen = state
                 yield Change(None, f"{feed_id} {last}")
                 await asyncio.sleep(POLL_SECONDS)
 
-    def _read(self, sql: str, arguments: tuple[int, ...] = ()) -> list[tuple[object, ...]]:
+    def _read(self, sql: str, arguments: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._database.read("follow", sql, arguments)
         except sqlite3.DatabaseError as error:

@@ -100,10 +100,9 @@ class Answers:
 
     def page(self, query: Query) -> Listing:
         """One page of the active products that `query` describes."""
-        schema, searcher = self._reader
-        wanted = products_of(schema, query)
+        wanted = products_of(self._reader.schema, query)
         total, categories, tags = self._count(query)
-        items, place = page_of(Result(schema, searcher, wanted), query.sort, query.after, query.limit)
+        items, place = page_of(Result(self._reader, wanted), query.sort, query.after, query.limit)
         return Listing(items, place, total, categories, tags)
 
     def list(self, asked: bytes) -> bytes | None:
@@ -125,9 +124,8 @@ class Answers:
         """Once for all pages and orders of a result."""
         known = self._facts.get(query.result)
         if known is None:
-            schema, searcher = self._reader
-            wanted = products_of(schema, query.result)
-            known = searcher.search(wanted, 1).count or 0, *facts(searcher, wanted)
+            wanted = products_of(self._reader.schema, query.result)
+            known = self._reader.count(wanted), *facts(self._reader.searcher, wanted)
             if len(self._facts) >= FACTS_MAX:
                 self._facts.clear()
             self._facts[query.result] = known

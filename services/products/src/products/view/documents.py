@@ -17,7 +17,7 @@ from shopkit.values import Money
 FORM = 1
 # The one document that is no product: how far the index has come. No product has such an id.
 STATE_ID = "state"
-# Of a name's key so many bytes stand in numbers, eight in each; names that share them all are sorted when they are read.
+# Of a name's key so many numbers hold the beginning, eight bytes each; names that share it all are sorted when read.
 NAME_NUMBERS = 4
 IDS = ("id_high", "id_low")
 NAMES = tuple(f"name_{number}" for number in range(NAME_NUMBERS))
@@ -32,19 +32,18 @@ ORDERS: dict[Sort, tuple[str, ...]] = {
 TERM_MAX = 255
 
 
+class _Variant(msgspec.Struct, frozen=True):
+    sku: str
+
+
 class Head(msgspec.Struct, frozen=True):
     """The members of a product's JSON that the view itself needs."""
-
-    class Variant(msgspec.Struct, frozen=True):
-        """One of its variants."""
-
-        sku: str
 
     id: str
     slug: str
     name: str
     version: int
-    variants: tuple[Variant, ...]
+    variants: tuple[_Variant, ...]
     price_from: Money
     created_at: datetime
 

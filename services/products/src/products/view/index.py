@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import tantivy
@@ -18,7 +18,7 @@ CURRENT = "current"
 
 
 class State(msgspec.Struct, frozen=True):
-    """How far an index has come: the store's feed up to `position` is in it. Kept by the same commit as the products."""
+    """How far an index has come: the store's feed up to `position` is in it. Kept by the products' own commit."""
 
     form: int
     position: str
@@ -96,7 +96,16 @@ class Reader(NamedTuple):
         """The JSON of the product that has this `id`, `slug` or `sku`."""
         query = tantivy.Query.term_query(self.schema, field, value)
         hits = self.searcher.search(query, 1, count=False).hits
-        return self.searcher.doc(hits[0][1]).get_first("json") if hits else None
+        return self.json(hits[0][1]) if hits else None
+
+    def json(self, at: tantivy.DocAddress) -> bytes:
+        """The product that stands there."""
+        json: Any = self.searcher.doc(at).get_first("json")
+        return bytes(json)
+
+    def count(self, query: tantivy.Query) -> int:
+        """How many products fit."""
+        return int(self.searcher.search(query, 1).count)  # type: ignore[attr-defined] # missing in its stubs
 
     def state(self) -> State | None:
         """How far it has come; None where that is not known, or the index is of another form."""
@@ -112,7 +121,7 @@ class Reader(NamedTuple):
             self.schema, "price", tantivy.FieldType.Unsigned, lower_bound=0, upper_bound=2**63
         )
         for _, at in self.searcher.search(everything, max(1, self.searcher.num_docs), count=False).hits:
-            yield self.searcher.doc(at).get_first("json")
+            yield self.json(at)
 
 
 def current(home: Path) -> Path | None:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from tantivy import DocAddress, FieldType, Order, Query, Schema, Searcher
+from tantivy import DocAddress, FieldType, Order, Query
 
 from products.listing import Place, Sort
 from products.view.asking import among
 from products.view.documents import IDS, ORDERS, Head, head_of, id_numbers, milliseconds, name_numbers
+from products.view.index import Reader
 from products.words import name_key
 
 # Of a result by relevance so many are looked at first; twice as many each time that the page is not among them.
@@ -27,30 +28,24 @@ Hit = tuple[float, int, DocAddress]
 class Result(NamedTuple):
     """Products of one state of the index."""
 
-    schema: Schema
-    searcher: Searcher
+    reader: Reader
     query: Query
 
     def sorted_by(self, field: str, count: int, *, descending: bool) -> list[tuple[int, DocAddress]]:
         """The first so many, with their numbers."""
         order = Order.Desc if descending else Order.Asc
-        return self.searcher.search(self.query, count, count=False, order_by_field=field, order=order).hits
+        return self.reader.searcher.search(self.query, count, count=False, order_by_field=field, order=order).hits
 
     def hits(self, count: int | None = None) -> list[tuple[float, DocAddress]]:
         """The best so many, with their scores; or all, in no order."""
         if count is None:
-            count = max(1, self.searcher.search(self.query, 1).count)
-        return self.searcher.search(self.query, count, count=False).hits
+            count = max(1, self.reader.count(self.query))
+        return self.reader.searcher.search(self.query, count, count=False).hits
 
     def within(self, field: str, lowest: int, highest: int) -> "Result":
         """Those whose number is between the two, both included."""
-        part = Query.range_query(self.schema, field, FieldType.Unsigned, lowest, highest)
+        part = Query.range_query(self.reader.schema, field, FieldType.Unsigned, lowest, highest)
         return self._replace(query=among(self.query, part))
-
-    def json(self, at: DocAddress) -> bytes:
-        """The product that stands there."""
-        found: bytes = self.searcher.doc(at).get_first("json")
-        return found
 
 
 def page_of(result: Result, sort: Sort, after: Place | None, count: int) -> tuple[list[bytes], Place | None]:
@@ -60,7 +55,7 @@ def page_of(result: Result, sort: Sort, after: Place | None, count: int) -> tupl
     walk = _Walk(sort, sort.startswith("-"), after)
     numbers = _numbers(sort, after) if after is not None else None
     found = walk.first(result, ORDERS[sort], numbers, count + 1)
-    items = [result.json(at) for at in found[:count]]
+    items = [result.reader.json(at) for at in found[:count]]
     return items, _place(sort, head_of(items[-1])) if len(found) > count else None
 
 
@@ -82,9 +77,7 @@ class _Walk(NamedTuple):
     descending: bool
     after: Place | None
 
-    def first(
-        self, result: Result, fields: Sequence[str], place: Sequence[int] | None, count: int
-    ) -> list[DocAddress]:
+    def first(self, result: Result, fields: Sequence[str], place: Sequence[int] | None, count: int) -> list[DocAddress]:
         """The first `count` of those whose numbers before `fields` are the same; `place`: the place's, if they are."""
         if not fields:
             return self._rest(result, is_place=place is not None)[:count]
@@ -109,9 +102,9 @@ class _Walk(NamedTuple):
 
     def _rest(self, result: Result, *, is_place: bool) -> list[DocAddress]:
         """All of those that no number tells apart, sorted by their whole key."""
-        read = [(_place(self.sort, head_of(result.json(at))), at) for _, at in result.hits()]
+        read = [(_place(self.sort, head_of(result.reader.json(at))), at) for _, at in result.hits()]
         if is_place and self.after is not None:
-            read = [(key, at) for key, at in read if (key < self.after if self.descending else key > self.after)]  # type: ignore[operator]
+            read = [(key, at) for key, at in read if (key < self.after if self.descending else key > self.after)]
         return [at for _, at in sorted(read, key=lambda one: one[0], reverse=self.descending)]
 
 
@@ -128,13 +121,13 @@ def _ranked(result: Result, after: Place | None, count: int) -> tuple[list[bytes
             break
         looked *= 2
     ranked = ranked[start if start is not None else len(ranked) :]
-    items = [result.json(at) for _, _, at in ranked[:count]]
+    items = [result.reader.json(at) for _, _, at in ranked[:count]]
     return items, (ranked[count - 1][0], head_of(items[-1]).id) if len(ranked) > count else None
 
 
 def _by_score_and_id(result: Result, hits: Sequence[tuple[float, DocAddress]]) -> list[Hit]:
     places = [at for _, at in hits]
-    halves = [result.searcher.fast_field_values(field, places) for field in IDS]
+    halves = [result.reader.searcher.fast_field_values(field, places) for field in IDS]
     scored = [(score, high << 64 | low, at) for (score, at), high, low in zip(hits, *halves, strict=True)]
     return sorted(scored, key=lambda hit: hit[:2], reverse=True)
 

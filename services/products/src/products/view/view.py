@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
+from products.changes import ChangeLog
 from products.product import Product
 from products.store import PositionLost, ProductStore
 from products.view import index as indexes
 from products.view.answers import Answers, Found
-from products.view.documents import Head
 from products.view.index import Index
 from shopkit import deadline
 from shopkit.errors import Unavailable
@@ -41,16 +41,6 @@ BROKEN = "The read view cannot be kept; the log says why."
 log = logging.getLogger("products")
 
 
-class Listener(Protocol):
-    """Whoever wants to know what the view takes in."""
-
-    def note(self, before: Head | None, after: Product) -> None:
-        """From now on reads are answered with `after`; before, if at all, with `before`."""
-
-    def caught_up(self, at: float) -> None:
-        """All that was durable at that time (of `time.monotonic`) is noted, whoever wrote it."""
-
-
 class _Batch:
     """Products that are shown together."""
 
@@ -68,12 +58,12 @@ class _Batch:
 class View:
     """Inside `async with`, answers reads."""
 
-    def __init__(self, store: ProductStore, home: str, metrics: Metrics, clock: Clock, listener: Listener) -> None:
-        """The index lives in the folder `home`; where that is empty, in one that is made at the start and goes again."""
+    def __init__(self, store: ProductStore, home: str, metrics: Metrics, clock: Clock, changes: ChangeLog) -> None:
+        """The index lives in the folder `home`; where that is empty, in one that comes and goes with the process."""
         self._store = store
         self._home = Path(home) if home else None
         self._clock = clock
-        self._listener = listener
+        self._changes = changes
         self._lag = metrics.histogram("view_lag_seconds", "From a change to its being read here", LAG_BUCKETS)
         self._rebuilds = metrics.counter("view_rebuilds", "Indexes built anew", "reason")
         self._thread = ThreadPoolExecutor(1, "view")
@@ -111,6 +101,11 @@ class View:
         return "ok" if self._answers is not None else self._reason
 
     @property
+    def is_serving(self) -> bool:
+        """Whether reads are answered."""
+        return self._answers is not None
+
+    @property
     def answers(self) -> Answers:
         """What to answer reads with; Unavailable as long as there is nothing."""
         if self._answers is None:
@@ -131,7 +126,7 @@ class View:
                     await asyncio.shield(batch.shown)
 
     def offer(self, products: Iterable[Product]) -> _Batch | None:
-        """Takes what the store has kept, to be shown soon; None where there is no index yet: the feed brings it then."""
+        """Takes what the store has kept, to be shown soon; None where there is no index: it will begin with it."""
         for product in products:
             if self._meanwhile is not None:
                 self._meanwhile.put(product)
@@ -167,7 +162,7 @@ class View:
         moment = self._clock()
         for before, after in kept:
             self._lag.observe(max(0.0, (moment - after.updated_at).total_seconds()))
-            self._listener.note(before, after)
+            self._changes.note(before, after)
 
     async def _run(self) -> None:
         is_lost = False
@@ -231,6 +226,7 @@ class View:
         before, self._index, self._position = self._index, index, position
         if self._answers is not None:
             self._serve(anew=True)
+        self._changes.begin_anew()
         if before is not None:
             await self._in_thread(before.close)
         await self._in_thread(indexes.use, self._folder, index)
@@ -248,7 +244,7 @@ class View:
                     await self._settle()
                 if change.product is None:
                     self._serve()
-                    self._listener.caught_up(asked)
+                    self._changes.caught_up(asked)
         finally:
             await feed.aclose()
 

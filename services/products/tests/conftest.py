@@ -1,17 +1,22 @@
 """What the tests of products share: the running application, people with tokens, and products to begin with."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
+import msgspec
 import pytest
 
 from products.app import create_app
+from products.changes import ChangeLog
+from products.listing import Facet, Place, Query
 from products.product import Draft, Product, Variant, new_product
 from products.settings import Settings
 from products.store import ProductStore
 from products.stores import open_store
+from products.view.view import View
 from shopdev.clients import client_of
 from shopdev.people import People
 from shopkit.metrics import Metrics
@@ -47,6 +52,53 @@ async def store(store_url: str, watch: Watch) -> AsyncIterator[ProductStore]:
     await opened.close()
 
 
+class Listed(NamedTuple):
+    """A page of the view, its products decoded."""
+
+    products: list[Product]
+    next: Place | None
+    total: int
+    categories: list[Facet]
+    tags: list[Facet]
+
+
+class Catalogue:
+    """A store with a view of it that follows each change."""
+
+    def __init__(self, store: ProductStore, view: View, changes: ChangeLog) -> None:
+        self.store = store
+        self.view = view
+        self.changes = changes
+
+    async def add(self, *products: Product) -> None:
+        for each in products:
+            await self.store.add(each, None)
+        await self.view.show(products)
+
+    async def save(self, changed: Product) -> None:
+        await self.store.save(changed)
+        await self.view.show([changed])
+
+    def page(self, query: Query) -> Listed:
+        found = self.view.answers.page(query)
+        products = [msgspec.json.decode(item, type=Product) for item in found.items]
+        return Listed(products, found.next, found.total, found.categories, found.tags)
+
+
+@asynccontextmanager
+async def catalogue_of(store: ProductStore, watch: Watch, home: str = "") -> AsyncIterator[Catalogue]:
+    changes = ChangeLog(new_id())
+    async with (view := View(store, home, Metrics("products", "test"), watch, changes)):
+        yield Catalogue(store, view, changes)
+
+
+@pytest.fixture
+async def catalogue(store: ProductStore, watch: Watch) -> AsyncIterator[Catalogue]:
+    """A view of every kind of store in turn."""
+    async with catalogue_of(store, watch) as opened:
+        yield opened
+
+
 @pytest.fixture
 async def client(sqlite_url: str, people: People, watch: Watch) -> AsyncIterator[httpx.AsyncClient]:
     """A member of staff at the whole application, on SQLite."""
@@ -61,6 +113,10 @@ async def shop(store_url: str, people: People, watch: Watch) -> AsyncIterator[ht
     async with client_of(create_app(settings(store_url, people), clock=watch)) as opened:
         opened.headers.update(people.bearer("staff-1", "staff"))
         yield opened
+
+
+async def everything(store: ProductStore) -> list[Product]:
+    return [each async for portion in store.scan() for each in portion]
 
 
 def settings(store_url: str, people: People, **rest: Any) -> Settings:

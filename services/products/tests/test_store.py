@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 
 from products import product as rules
-from products.listing import Query
 from products.product import SkuTaken, SlugTaken
 from products.stock import InsufficientStock, StockChange, StockLimit, Stocks, UnknownSku
 from products.store import ProductStore
@@ -16,7 +15,7 @@ from shopkit.errors import RecordChanged, Unavailable
 from shopkit.idempotency import Replay, ReplayExists
 from shopkit.metrics import Metrics
 
-from .conftest import START, Watch, product, variant
+from .conftest import START, Watch, everything, product, variant
 
 LATER = START + timedelta(minutes=1)
 STRANGE = '\'"\\$gt .a {"$ne": 1} 🧵 人参 é\u0301 %_*'
@@ -80,7 +79,7 @@ async def test_a_taken_sku_keeps_all_of_a_product_out(store: ProductStore) -> No
     assert refused.value.facts == {"sku": "A"}
     assert await store.find("second") is None
     assert await store.find_by_skus(["B"]) == []
-    assert (await store.page(Query())).total == 1
+    assert len(await everything(store)) == 1
 
 
 async def test_a_taken_slug_is_refused(store: ProductStore) -> None:
@@ -288,7 +287,7 @@ async def test_two_replicas_may_start_at_the_same_moment(store_url: str, watch: 
     assert await replicas[1].find(added.slug) == added
     with pytest.raises(SkuTaken):
         await replicas[1].add(product("Other", variant("A")), None)
-    assert (await replicas[1].page(Query(words=("shirt",)))).total == 1
+    assert await everything(replicas[1]) == [added]
     for replica in replicas:
         await replica.close()
 
@@ -308,7 +307,7 @@ async def test_what_was_kept_is_there_after_opening_again(store_url: str, watch:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_store_that_cannot_be_reached_says_so(url: str, watch: Watch) -> None:
     down = open_store(url, Metrics("products", "test"), watch)
-    for asked in (down.find("x"), down.add(product(), None), down.keep_all([product()]), down.page(Query())):
+    for asked in (down.find("x"), down.add(product(), None), down.keep_all([product()]), down.position()):
         with pytest.raises(Unavailable):
             await asked
     with pytest.raises(Unavailable):

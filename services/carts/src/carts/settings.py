@@ -18,5 +18,5 @@ class Settings(StoredSettings):
     products_url: str = setting("the products service, for prices and stock", "http://127.0.0.1:3001")
     issuer: str = setting("who must have issued access tokens", "https://users.trolley.example")
     catalogue_fresh_ms: Annotated[int, msgspec.Meta(ge=0)] = setting(
-        "how long a price or stock once seen counts as the present one; 0: not at all", 0
+        "while the feed does not tell, how long a price or stock once seen counts as the present one; 0: not at all", 0
     )

@@ -21,11 +21,13 @@ class PositionLost(Exception):
 class Change(NamedTuple):
     """What the feed tells: a product as it is kept now, or None: that there is nothing more just now.
 
-    A feed that begins at `position` goes on behind what is told here.
+    A feed that begins at `position` goes on behind what is told here. All that was durable at `complete_at` (of
+    `time.monotonic`) has been told with it or before; None where that is not known.
     """
 
     product: Product | None
     position: str
+    complete_at: float | None = None
 
 
 class ProductStore(Store, Protocol):

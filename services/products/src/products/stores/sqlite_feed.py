@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
@@ -60,6 +61,7 @@ class SqliteFeed:
         last, seen = int(number), None
         sql = "SELECT record, change FROM products WHERE change > ? ORDER BY change LIMIT ?"
         while True:
+            looked_at = time.monotonic()
             # Differs after every commit of another connection, and the one that reads never writes.
             state = self._read("PRAGMA data_version")
             rows = self._read(sql, (last, AT_ONCE)) if state != seen else []
@@ -67,7 +69,7 @@ class SqliteFeed:
                 yield Change(self._decode(record), f"{feed_id} {last}")
             if len(rows) < AT_ONCE:
                 seen = state
-                yield Change(None, f"{feed_id} {last}")
+                yield Change(None, f"{feed_id} {last}", looked_at)
                 await asyncio.sleep(POLL_SECONDS)
 
     def _read(self, sql: str, arguments: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:

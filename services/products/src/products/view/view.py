@@ -235,7 +235,6 @@ class View:
         feed = self._store.follow(self._position)
         try:
             while True:
-                asked = time.monotonic()
                 change = await anext(feed)
                 self._position = change.position
                 batch = self.offer([change.product]) if change.product is not None else self._batch
@@ -244,7 +243,8 @@ class View:
                     await self._settle()
                 if change.product is None:
                     self._serve()
-                    self._changes.caught_up(asked)
+                if change.complete_at is not None:
+                    self._changes.caught_up(change.complete_at)
         finally:
             await feed.aclose()
 

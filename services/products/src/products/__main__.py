@@ -1,4 +1,4 @@
-"""`python -m products`: serves. Settings come from the environment; `--help` lists them."""
+"""`python -m products` serves; its command compares the read view with the store."""
 
 from products.settings import Settings
 from shopkit.server import serve
@@ -14,9 +14,23 @@ def application() -> object:
 
 
 def main() -> None:
+    """The command line."""
+    chosen = arguments().parse_args()
+    settings = read(Settings)
+    if chosen.command is None:
+        serve("products.__main__:application", settings)
+        return
+    from products import verifying
+
+    raise SystemExit(verifying.run(settings))
+
+
+def arguments() -> Arguments:
     """The command."""
-    Arguments.of("products", "Serves products.", Settings).parse_args()
-    serve("products.__main__:application", read(Settings))
+    parser = Arguments.of("products", "Serves products, unless a command is given.", Settings)
+    commands = parser.add_subparsers(dest="command", title="commands")
+    commands.add_parser("verify-view", help="compare the read view in VIEW_DIR with the store, in full")
+    return parser
 
 
 if __name__ == "__main__":

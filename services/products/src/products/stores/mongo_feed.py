@@ -11,6 +11,7 @@ from pymongo.errors import OperationFailure
 from products.product import Product
 from products.store import Change, PositionLost
 from products.stores.mongo_record import Document, from_document
+from shopkit.errors import Unavailable
 from shopkit.mongo import Database, Mongo
 
 AT_ONCE = 500
@@ -98,8 +99,10 @@ def _products(database: Database) -> AsyncCollection[Document]:
 
 async def _identity(database: Database) -> str:
     """Another one where the collection was dropped and made again, or came from a backup."""
-    (found,) = await (await database.list_collections(filter={"name": "products"})).to_list()
-    return str(found["info"]["uuid"])
+    found = await (await database.list_collections(filter={"name": "products"})).to_list()
+    if not found:
+        raise Unavailable("The database has no collection of products.")
+    return str(found[0]["info"]["uuid"])
 
 
 def _token(stream: AsyncChangeStream[Document]) -> str:

@@ -55,22 +55,30 @@ class SqliteFeed:
     async def follow(self, position: str) -> AsyncGenerator[Change, None]:
         """Every change after that position."""
         feed_id, _, number = position.partition(" ")
-        now_id, _, newest = (await self.position()).partition(" ")
-        if feed_id != now_id or not number.isdigit() or int(number) > int(newest):
+        if not (number.isascii() and number.isdigit()):
             raise PositionLost
         last, seen = int(number), None
+        await self._require(feed_id, last)
         sql = "SELECT record, change FROM products WHERE change > ? ORDER BY change LIMIT ?"
         while True:
             looked_at = time.monotonic()
             # Differs after every commit of another connection, and the one that reads never writes.
             state = self._read("PRAGMA data_version")
             rows = self._read(sql, (last, AT_ONCE)) if state != seen else []
+            if state != seen and not rows:
+                await self._require(feed_id, last)
             for record, last in rows:
                 yield Change(self._decode(record), f"{feed_id} {last}")
             if len(rows) < AT_ONCE:
                 seen = state
                 yield Change(None, f"{feed_id} {last}", looked_at)
                 await asyncio.sleep(POLL_SECONDS)
+
+    async def _require(self, feed_id: str, last: int) -> None:
+        """PositionLost where the file is another one, or an older copy was put into it."""
+        now_id, _, newest = (await self.position()).partition(" ")
+        if feed_id != now_id or last > int(newest):
+            raise PositionLost
 
     def _read(self, sql: str, arguments: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
         try:

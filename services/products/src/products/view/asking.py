@@ -7,7 +7,8 @@ from tantivy import FieldType, Occur, Query, Schema, Searcher
 
 from products.listing import FACET_VALUES_MAX, Facet
 from products.listing import Query as Asked
-from products.view.documents import TERM_MAX
+from products.view.documents import TERM_MAX, head_of
+from products.view.index import Reader
 from products.words import is_cjk, pairs_of, runs_of
 
 # How much a word counts where it stands (BM25 weighs the rest). A product with all the words in its name comes first.
@@ -38,6 +39,13 @@ def products_of(schema: Schema, asked: Asked) -> Query:
     if asked.words is not None:
         parts += _wording(schema, asked.words)
     return Query.boolean_query(parts)
+
+
+def listed(reader: Reader, ids: Sequence[str]) -> set[str]:
+    """Those of the ids that lists can show."""
+    shown = among(products_of(reader.schema, Asked()), Query.term_set_query(reader.schema, "id", list(ids)))
+    hits = reader.searcher.search(shown, max(1, len(ids)), count=False).hits
+    return {head_of(reader.json(at)).id for _, at in hits}
 
 
 def among(query: Query, *others: Query) -> Query:

@@ -1,6 +1,5 @@
-"""The index on disk: one folder for each that was built, and a file that names the one in use."""
+"""One index on disk: what is written and read there."""
 
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -14,7 +13,6 @@ from products.view.documents import FORM, STATE_ID, Head, head_of, make_schema, 
 
 # The least that the library takes, and what makes filling it fast enough.
 WRITER_BYTES = 32_000_000
-CURRENT = "current"
 
 
 class State(msgspec.Struct, frozen=True):
@@ -98,6 +96,10 @@ class Reader(NamedTuple):
         hits = self.searcher.search(query, 1, count=False).hits
         return self.json(hits[0][1]) if hits else None
 
+    def times(self, field: str, value: str) -> int:
+        """How many products have this `id`, `slug` or `sku`."""
+        return self.count(tantivy.Query.term_query(self.schema, field, value))
+
     def json(self, at: tantivy.DocAddress) -> bytes:
         """The product that stands there."""
         json: Any = self.searcher.doc(at).get_first("json")
@@ -122,22 +124,3 @@ class Reader(NamedTuple):
         )
         for _, at in self.searcher.search(everything, max(1, self.searcher.num_docs), count=False).hits:
             yield self.json(at)
-
-
-def current(home: Path) -> Path | None:
-    """The folder of the index in use."""
-    try:
-        name = (home / CURRENT).read_text().strip()
-    except FileNotFoundError:
-        return None
-    return home / name if name and (home / name).is_dir() else None
-
-
-def use(home: Path, index: Index) -> None:
-    """From now on this one is in use; the others go."""
-    pointer = home / f"{CURRENT}.new"
-    pointer.write_text(index.folder.name)
-    pointer.replace(home / CURRENT)
-    for other in home.iterdir():
-        if other.is_dir() and other != index.folder:
-            shutil.rmtree(other, ignore_errors=True)

@@ -17,8 +17,9 @@ from typing import TypeVar
 from products.changes import ChangeLog
 from products.product import Product
 from products.store import PositionLost, ProductStore
-from products.view import index as indexes
 from products.view.answers import Answers, Found
+from products.view.checking import is_sound
+from products.view.home import Home
 from products.view.index import Index
 from shopkit import deadline
 from shopkit.errors import Unavailable
@@ -29,6 +30,8 @@ T = TypeVar("T")
 # The service begins to answer once the view is filled, or after so long; then readiness tells how it goes on.
 START_SECONDS = 3.0
 RETRY_SECONDS = 0.25
+# What went wrong here itself, e.g. because the disk is full, is tried again less often.
+FAULT_SECONDS = 2.0
 SHOW_SECONDS = 2.0
 # So many changes that wait to be shown hold up the feed.
 WAITING_MAX = 2000
@@ -80,7 +83,7 @@ class View:
 
     async def __aenter__(self) -> None:
         self._temporary = None if self._home else TemporaryDirectory(prefix="trolley-view-", ignore_cleanup_errors=True)
-        self._folder = self._home or Path(self._temporary.name if self._temporary else "")
+        self._folder = Home(self._home or Path(self._temporary.name if self._temporary else ""))
         self._begun = asyncio.Event()
         self._running = asyncio.create_task(self._run())
         with suppress(TimeoutError):
@@ -93,6 +96,7 @@ class View:
             await asyncio.gather(self._showing, return_exceptions=True)
         await self._retire()
         self._thread.shutdown()
+        self._folder.leave()
         if self._temporary is not None:
             self._temporary.cleanup()
 
@@ -141,18 +145,21 @@ class View:
         """Shows all that waits, and all that comes meanwhile, so much at once as there is."""
         while self._batch is not None:
             batch, self._batch = self._batch, None
-            try:
-                await self._keep(batch)
-            except Exception as error:
-                self._fault = error
+            await self._keep(batch)
             batch.shown.set_result(None)
         self._showing = None
 
     async def _keep(self, batch: _Batch) -> None:
         index = self._index
-        if index is None:
+        # Behind what failed nothing is kept: the index would claim to have come further than it has.
+        if index is None or self._fault is not None:
             return
-        kept = await self._in_thread(index.keep, batch.products, self._position)
+        try:
+            kept = await self._in_thread(index.keep, batch.products, self._position)
+        except Exception as error:
+            if index is self._index:
+                self._fault, self._answers, self._reason = error, None, BROKEN
+            return
         if index is not self._index:
             return
         if kept:
@@ -166,7 +173,9 @@ class View:
 
     async def _run(self) -> None:
         is_lost = False
-        while True:
+        # A driver may swallow the cancellation that ends this task; the task itself remembers it.
+        while not self._running.cancelling():
+            pause = RETRY_SECONDS
             try:
                 await self._begin(is_lost=is_lost)
                 is_lost = False
@@ -176,6 +185,8 @@ class View:
                 self._rebuilds.labels("position_lost").inc()
                 continue
             except Unavailable as error:
+                if self._reason != error.detail:
+                    log.warning("read view waits", extra={"reason": error.detail})
                 self._reason = error.detail
                 # Known from before the start, and perhaps a little old: better than no answer while the store is down.
                 if self._index is not None and not is_lost:
@@ -185,23 +196,25 @@ class View:
                 self._rebuilds.labels("fault").inc()
                 self._reason = BROKEN
                 await self._retire()
-                is_lost = True
+                is_lost, pause = True, FAULT_SECONDS
             self._begun.set()
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(pause)
 
     async def _begin(self, *, is_lost: bool) -> None:
         """Sees to it that there is an index from which the feed can go on."""
+        self._folder.claim()
         if self._index is None and not is_lost:
-            folder = indexes.current(self._folder)
+            folder = self._folder.current()
             if folder is not None:
-                with suppress(ValueError):
+                with suppress(ValueError, OSError):
                     await self._open(folder)
+            self._tidy()
         if self._index is None or is_lost:
             await self._fill()
 
     async def _open(self, folder: Path) -> None:
         index = await self._in_thread(Index, folder)
-        if index.state is None:
+        if index.state is None or not await self._in_thread(is_sound, folder):
             await self._in_thread(index.close)
         else:
             self._index, self._position = index, index.state.position
@@ -209,7 +222,8 @@ class View:
     async def _fill(self) -> None:
         """Builds an index beside the one that serves, if there is one, and changes over to it."""
         position = await self._store.position()
-        index = await self._in_thread(Index, self._folder / new_id())
+        self._tidy()
+        index = await self._in_thread(Index, self._folder.path / new_id())
         self._meanwhile = _Batch()
         try:
             async for products in self._store.scan():
@@ -219,22 +233,27 @@ class View:
                 late, self._meanwhile = self._meanwhile, _Batch()
                 await self._in_thread(index.keep, late.products, position)
         except BaseException:
-            await self._in_thread(index.close)
+            with suppress(Exception):
+                await self._in_thread(index.close)
             raise
         finally:
             self._meanwhile = None
-        before, self._index, self._position = self._index, index, position
+        before, self._index, self._position, self._fault = self._index, index, position, None
         if self._answers is not None:
             self._serve(anew=True)
         self._changes.begin_anew()
         if before is not None:
             await self._in_thread(before.close)
-        await self._in_thread(indexes.use, self._folder, index)
+        await self._in_thread(self._folder.use, index.folder)
+
+    def _tidy(self) -> None:
+        """Removes what a crash has left half built."""
+        self._folder.tidy(self._index.folder if self._index is not None else None)
 
     async def _follow(self) -> None:
         feed = self._store.follow(self._position)
         try:
-            while True:
+            while not self._running.cancelling():
                 change = await anext(feed)
                 self._position = change.position
                 batch = self.offer([change.product]) if change.product is not None else self._batch
@@ -260,16 +279,26 @@ class View:
             await self._in_thread(self._index.commit, self._position)
 
     def _serve(self, *, anew: bool = False) -> None:
-        if self._index is not None and (self._answers is None or anew):
+        if self._index is not None and self._fault is None and (self._answers is None or anew):
             self._answers = Answers(self._index.reader)
             self._begun.set()
 
     async def _retire(self) -> None:
         """Lets go of the index; what it holds stays on disk."""
-        index, self._index, self._answers = self._index, None, None
+        index, self._index, self._answers, self._fault = self._index, None, None, None
         if index is not None:
-            with suppress(ValueError):
+            with suppress(Exception):
                 await self._in_thread(index.close)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _guarded, work, *arguments)
+
+
+def _guarded(work: Callable[..., T], *arguments: object) -> T:
+    try:
+        return work(*arguments)
+    except Exception:
+        raise
+    except BaseException as panic:
+        # The library's own crash is no Exception, and would end the task that waits for it without a word.
+        raise RuntimeError(f"The index library gave up: {panic}") from panic

@@ -58,7 +58,7 @@ class MongoFeed:
         told, asked = 0, time.monotonic()
         try:
             while True:
-                # Private, and pinned by a test: nothing public says whether the next one is here or has to be asked for.
+                # Private, and pinned by a test: nothing public says whether the next one has to be asked for.
                 if not stream._cursor._has_next():
                     told, asked = 0, time.monotonic()
                 try:

@@ -26,8 +26,8 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 ALWAYS_SERVED = frozenset({"/healthz", "/readyz", "/metrics"})
 # As nginx has it: the client left before there was an answer.
 CLIENT_LEFT = 499
-# A client that asks again the moment it is refused would get all our time; so its 503 comes this late, spread by half.
-REFUSAL_SECONDS = 0.05
+# Who asks again the moment he is refused would get all our time: so a 503 comes this late, more or less by half.
+REFUSAL_SECONDS = 0.2
 
 
 class Ready(NamedTuple):
@@ -113,15 +113,15 @@ class Edge:
             self._at_work.remove(caller)
 
     def _has_room_for(self, caller: object) -> bool:
-        """Once half the places are taken, a caller may hold its share: places / (callers at work + 1), but always one.
+        """Once half the places are taken, a caller may hold its share (places / callers at work), and nobody the last.
 
-        The one more is whoever comes next: a caller who takes all that he can get leaves room for others.
+        The last eighth is for callers who hold none: whoever comes while another takes all that he can get is served.
         """
         taken = len(self._at_work)
         if taken * 2 < self._places:
             return True
-        share = max(1, self._places // (len(set(self._at_work)) + 1))
-        return taken < self._places and self._at_work.count(caller) < share
+        held, callers = self._at_work.count(caller), len({*self._at_work, caller})
+        return held < self._places // callers and taken < self._places - (self._places // 8 if held else 0)
 
     def _record(self, scope: dict[str, Any], method: str, seconds: float, state: dict[str, Any]) -> None:
         route: str = scope.get("path_template") or "<unmatched>"

@@ -86,6 +86,7 @@ class Shelf:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     failure: Callable[[], Exception] = RuntimeError
     changes: int = 0
+    waiting: int = 0
 
     async def find_replay(self, replay_id: str) -> Replay | None:
         found = self.replays.get(replay_id)
@@ -103,6 +104,7 @@ class Shelf:
 
     async def wait(self) -> None:
         self.entered.set()
+        self.waiting += 1
         await self.gate.wait()
 
 
@@ -217,7 +219,10 @@ def make_app(package: None, shelf: Shelf, metrics: Metrics) -> Iterator[Callable
     """Builds the tiny service: `make_app(users_url, checks=..., max_in_flight=...)`."""
 
     def make(
-        issuer_url: str = "http://127.0.0.1:9", checks: dict[str, Check] | None = None, **rest: Any
+        issuer_url: str = "http://127.0.0.1:9",
+        checks: dict[str, Check] | None = None,
+        edge: dict[str, Any] | None = None,
+        **rest: Any,
     ) -> Application:
         hop = Hop("users", issuer_url, Metrics("hops", "1"))
 
@@ -235,6 +240,7 @@ def make_app(package: None, shelf: Shelf, metrics: Metrics) -> Iterator[Callable
             collaborators={"shelf": shelf},
             checks=checks or {},
             lifespan=lifespan,
+            **(edge or {}),
         )
 
     yield make

@@ -1,7 +1,10 @@
 """The log: one line an event, which a machine or a person can read, whatever is in it."""
 
+import asyncio
+import io
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shopkit.logs import start_logging
+from shopkit.logs import PAUSE_SECONDS, Output, start_logging
 
 
 @pytest.fixture(autouse=True)
@@ -106,3 +109,58 @@ def test_a_log_that_nobody_reads_any_more_stops_nobody(monkeypatch: pytest.Monke
     monkeypatch.setattr(logging, "raiseExceptions", False)
     monkeypatch.setattr(sys, "stdout", Closed())
     start_logging("tinyservice", "1", "info", "json").info("event")
+
+
+class Slow(io.StringIO):
+    """Keeps what is written until it is flushed, as the stdout of a server does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flushed: list[str] = []
+
+    def flush(self) -> None:
+        self.flushed.append(self.getvalue())
+        self.truncate(self.seek(0))
+
+
+async def test_lines_of_requests_are_written_together_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Slow())
+    log = start_logging("tinyservice", "1", "info", "json")
+    (output,) = log.handlers
+    assert isinstance(output, Output)
+    for number in range(3):
+        output.tell(logging.INFO, "request", {"number": number})
+    assert sys.stdout.flushed == []  # type: ignore[attr-defined]
+    await asyncio.sleep(PAUSE_SECONDS * 2)
+    (text,) = sys.stdout.flushed  # type: ignore[attr-defined]
+    assert [json.loads(line)["number"] for line in text.splitlines()] == [0, 1, 2]
+
+
+async def test_an_event_is_written_at_once_after_the_lines_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Slow())
+    log = start_logging("tinyservice", "1", "info", "json")
+    (output,) = log.handlers
+    assert isinstance(output, Output)
+    output.tell(logging.INFO, "request", {})
+    log.error("failed")
+    (text,) = sys.stdout.flushed  # type: ignore[attr-defined]
+    assert [json.loads(line)["message"] for line in text.splitlines()] == ["request", "failed"]
+
+
+def test_no_line_is_lost_when_a_worker_ends() -> None:
+    # As the server runs it: a worker that was forked, which ends without the handlers of atexit.
+    program = """
+import asyncio, logging, multiprocessing
+from shopkit.logs import PAUSE_SECONDS, Output, start_logging
+
+async def tell():
+    (output,) = start_logging("tinyservice", "1", "info", "json").handlers
+    for number in range(100):
+        output.tell(logging.INFO, "request", {"number": number})
+
+worker = multiprocessing.get_context("fork").Process(target=lambda: asyncio.run(tell()))
+worker.start()
+worker.join()
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
+    assert [json.loads(line)["number"] for line in told.splitlines()] == list(range(100))

@@ -45,8 +45,8 @@ def _complete(operation: dict[str, Any], handler: HTTPRouteHandler, method: str)
     parameters = [*operation.get("parameters", []), *_headers(handler, method)]
     if parameters:
         operation["parameters"] = parameters
-    guards = handler.resolve_guards()
-    if {maybe_signed_in, signed_in, staff} & set(guards):
+    guards = _guards(handler)
+    if {maybe_signed_in, signed_in, staff} & guards:
         operation["security"] = [{"bearer": []}, *([{}] if maybe_signed_in in guards else [])]
     for kind in _common_problems(handler, parameters):
         problem = {"$ref": f"#/components/schemas/{Problem.__name__}"}
@@ -55,6 +55,11 @@ def _complete(operation: dict[str, Any], handler: HTTPRouteHandler, method: str)
     if handler.opt.get("tagged") and method == "GET":
         answers["304"] = {"description": "You have it already."}
     operation["responses"] = dict(sorted(answers.items()))
+
+
+def _guards(handler: HTTPRouteHandler) -> set[object]:
+    """What looks at the caller before the route does, in either of two ways; see `shopkit.requests`."""
+    return {*handler.resolve_guards(), handler.resolve_before_request()}
 
 
 def _headers(handler: HTTPRouteHandler, method: str) -> list[dict[str, Any]]:
@@ -70,7 +75,7 @@ def _headers(handler: HTTPRouteHandler, method: str) -> list[dict[str, Any]]:
 def _common_problems(handler: HTTPRouteHandler, parameters: list[dict[str, Any]]) -> list[type[errors.ShopError]]:
     """What a route may answer because of what it takes and who may call it."""
     found: list[type[errors.ShopError]] = [*_EVERY]
-    guards = set(handler.resolve_guards())
+    guards = _guards(handler)
     if handler.parsed_data_field is not None:
         found += _BODY
     if any(parameter["in"] == "query" for parameter in parameters):

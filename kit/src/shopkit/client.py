@@ -24,6 +24,7 @@ FAILURES_TO_OPEN = 5
 # A call that had less time than this tells nothing of the neighbour: our callers must not be able to open the breaker.
 FAIR_SECONDS = 0.5
 OPEN_SECONDS = 2.0
+REPEATABLE = {"GET", "PUT", "DELETE"}
 # Failures of the neighbour itself. A 5xx with another code is its word on something further on, and no reason to stop.
 TROUBLES = {Internal.code, Unavailable.code, DeadlineExceeded.code}
 
@@ -68,9 +69,7 @@ class Hop:
     """The way to one neighbour; its pool is there inside `async with`. Calls take at most `seconds`, retry included."""
 
     def __init__(self, target: str, base_url: str, metrics: Metrics, seconds: float = CALL_SECONDS) -> None:
-        self._target = target
-        self._base = base_url.rstrip("/")
-        self._seconds = seconds
+        self._target, self._base, self._seconds = target, base_url.rstrip("/"), seconds
         self._calls = metrics.counter(f"{target}_calls", f"Calls to {target}", "outcome")
         self._breaker = Breaker()
         self._savings = RETRY_SAVINGS
@@ -101,9 +100,7 @@ class Hop:
         try:
             return await self._attempt(due, method, path, **content)
         except Unavailable:
-            may_repeat = "Idempotency-Key" in headers or (
-                method in ("GET", "PUT", "DELETE") and "If-Match" not in headers
-            )
+            may_repeat = "Idempotency-Key" in headers or (method in REPEATABLE and "If-Match" not in headers)
             if self._savings < 1 or not may_repeat or time.monotonic() >= due:
                 raise
             self._savings -= 1

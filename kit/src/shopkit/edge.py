@@ -2,23 +2,23 @@
 
 It stands outside the framework because only there are all answers seen: 404 of unknown paths, 405, and errors raised in
 the framework's own layers. It gives each request an id, a deadline and a place in the in-flight limit, counts and logs
-its answer, serves every path under /api/v1 too, and answers HEAD as GET without a body.
+its answer, serves every path under /api/v1 too, and answers HEAD as GET without a body. What stands ready it answers
+by itself. Why so: docs/decisions/0011-request-path.md and 0012-overload.md.
 """
 
 import asyncio
+import random
 import re
-from logging import DEBUG, ERROR, INFO, Logger
+from collections.abc import Callable, Mapping
+from logging import DEBUG, INFO, Logger
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, NamedTuple
 
-from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Send
 
-from shopkit import deadline, problems
-from shopkit.errors import Internal, Unavailable
+from shopkit import deadline, errors, logs, problems, requests, values
 from shopkit.metrics import Metrics
 from shopkit.settings import ServiceSettings
-from shopkit.values import new_id
 
 API_PREFIX = "/api/v1"
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -26,101 +26,133 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 ALWAYS_SERVED = frozenset({"/healthz", "/readyz", "/metrics"})
 # As nginx has it: the client left before there was an answer.
 CLIENT_LEFT = 499
+# Who asks again the moment he is refused would get all our time: so a 503 comes this late, more or less by half.
+REFUSAL_SECONDS = 0.2
+
+
+class Ready(NamedTuple):
+    """An answer that is encoded already: JSON, 200. `route` is its template, `tag` its ETag without the quotes."""
+
+    route: str
+    body: bytes
+    tag: str | None = None
+
+
+# What a GET answers, by its path (no prefix, percent-decoded), query string and headers (of one given twice the last);
+# None where the framework is to answer. It must neither block nor raise, and no guard stands before it.
+ReadyMade = Callable[[str, bytes, Mapping[bytes, bytes]], Ready | None]
 
 
 class Edge:
-    """An ASGI application around the framework's. `write` makes a failure into the headers and body of an answer."""
+    """An ASGI application around the framework's. `write` makes a failure into the headers and body of an answer.
+
+    Callers are told apart by the secret they send, in Authorization or a header named ...-Token, else by their address.
+    """
 
     write = staticmethod(problems.write)
+    ready_made: ReadyMade = staticmethod(lambda *_: None)
 
     def __init__(self, inner: ASGIApp, settings: ServiceSettings, metrics: Metrics, log: Logger) -> None:
-        self._inner = inner
-        self._metrics = metrics
-        self._log = log
+        self._inner, self._metrics, self._log = inner, metrics, log
+        self._output = next(output for output in log.handlers if isinstance(output, logs.Output))
         self._timeout = settings.request_timeout_ms / 1000
         self._places = settings.max_in_flight
+        self._at_work: list[object] = []
+        metrics.in_flight.set_function(lambda: len(self._at_work))
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
-            await self._inner(scope, receive, send)
-            return
+        if scope["type"] != "http":
+            return await self._inner(scope, receive, send)
         started = perf_counter()
         headers = dict(scope["headers"])
         method: str = scope["method"]
         state = _prepare(scope, headers)
-        exchange = _Exchange(send, state["request_id"], bodiless=method == "HEAD")
-        self._metrics.in_flight.inc()
-        self._places -= 1
+
+        async def send_back(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                state["status"] = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", state["request_id"].encode())]
+            elif method == "HEAD" and message["type"] == "http.response.body":
+                message["body"] = b""
+            await send(message)
+
         try:
-            if self._places < 0 and scope["path"] not in ALWAYS_SERVED:
-                raise Unavailable("The service has more requests than it can take.", retry_after=1)
-            seconds = _seconds(headers, self._timeout)
-            deadline.start(seconds)
-            async with asyncio.timeout(seconds) as state["limit"]:
-                await self._inner(scope, receive, exchange.send)
+            ready = scope["method"] == "GET" and self.ready_made(scope["path"], scope["query_string"], headers)
+            if ready:
+                scope["path_template"] = ready.route
+                await requests.send_answer(send_back, *_settle(ready, headers))
+            else:
+                await self._work(scope, receive, send_back, headers)
         except Exception as failure:
             error = problems.translate(failure)
             state["failure"] = (failure, error)
-            if exchange.status == CLIENT_LEFT:
-                await exchange.fail(problems.status_of(type(error)), *self.write(error, scope))
+            if state["status"] == CLIENT_LEFT:
+                written, body = self.write(error, scope)
+                raw = [(name.lower().encode(), value.encode()) for name, value in written.items()]
+                await requests.send_answer(send_back, problems.status_of(type(error)), raw, body)
         finally:
-            self._places += 1
-            self._metrics.in_flight.dec()
-            self._record(scope, method, exchange.status, perf_counter() - started, state)
+            self._record(scope, method, perf_counter() - started, state)
 
-    def _record(self, scope: dict[str, Any], method: str, status: int, seconds: float, state: dict[str, Any]) -> None:
+    async def _work(self, scope: Any, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
+        """The framework answers, if there is a place."""
+        secrets = (value for name, value in scope["headers"] if name == b"authorization" or name.endswith(b"-token"))
+        caller = next(secrets, (scope["client"] or ("",))[0])
+        if not self._has_room_for(caller) and scope["path"] not in ALWAYS_SERVED:
+            scope["state"]["is_refused"] = True
+            await asyncio.sleep(REFUSAL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+            raise errors.Unavailable("The service has more requests than it can take.", retry_after=1)
+        # What the caller grants, at most our own limit.
+        granted = headers.get(b"request-timeout-ms", b"")
+        seconds = min(int(granted) / 1000, self._timeout) if granted.isdigit() and len(granted) < 10 else self._timeout
+        deadline.start(seconds)
+        self._at_work.append(caller)
+        try:
+            async with asyncio.timeout(seconds) as scope["state"]["limit"]:
+                await self._inner(scope, receive, send)
+        finally:
+            self._at_work.remove(caller)
+
+    def _has_room_for(self, caller: object) -> bool:
+        """Once half the places are taken, a caller may hold its share (places / callers at work), and nobody the last.
+
+        The last eighth is for callers who hold none: whoever comes while another takes all that he can get is served.
+        """
+        taken = len(self._at_work)
+        if taken * 2 < self._places:
+            return True
+        held, callers = self._at_work.count(caller), len({*self._at_work, caller})
+        return held < self._places // callers and taken < self._places - (self._places // 8 if held else 0)
+
+    def _record(self, scope: dict[str, Any], method: str, seconds: float, state: dict[str, Any]) -> None:
         route: str = scope.get("path_template") or "<unmatched>"
-        self._metrics.request(method, route, status, seconds)
-        facts = {"request_id": state["request_id"], "method": method, "route": route, "status": status}
-        facts["milliseconds"] = round(seconds * 1000, 2)
+        self._metrics.request(method, route, state["status"], seconds)
         failure, error = state.get("failure", (None, None))
-        facts |= {"code": error.code} if error else {}
-        is_surprise = isinstance(error, Internal)
-        level = ERROR if is_surprise else DEBUG if route in ALWAYS_SERVED else INFO
-        self._log.log(level, "request", extra=facts, exc_info=failure if is_surprise else None)
+        facts = {"request_id": state["request_id"], "method": method, "route": route, "status": state["status"]}
+        facts |= {"milliseconds": round(seconds * 1000, 2)} | ({"code": error.code} if error else {})
+        level = DEBUG if route in ALWAYS_SERVED or state["is_refused"] else INFO
+        if isinstance(error, errors.Internal):
+            self._log.error("request", extra=facts, exc_info=failure)
+        elif self._log.isEnabledFor(level):
+            self._output.tell(level, "request", facts)
 
 
-class _Exchange:
-    """The way back to the client: adds the request id, notes the status, drops the body of HEAD."""
-
-    def __init__(self, send: Send, request_id: str, *, bodiless: bool) -> None:
-        self._send = send
-        self._request_id = request_id
-        self._bodiless = bodiless
-        self.status = CLIENT_LEFT
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
-        elif self._bodiless and message["type"] == "http.response.body":
-            message["body"] = b""
-        await self._send(message)
-
-    async def fail(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        """Answers in place of the framework."""
-        raw = [(n.lower().encode(), v.encode()) for n, v in {**headers, "content-length": str(len(body))}.items()]
-        await self.send(cast("Message", {"type": "http.response.start", "status": status, "headers": raw}))
-        await self.send(cast("Message", {"type": "http.response.body", "body": body, "more_body": False}))
+def _settle(ready: Ready, headers: dict[bytes, bytes]) -> tuple[int, requests.RawHeaders, bytes]:
+    """Status, headers and body of what stands ready; for a reader who has it already, 304."""
+    tags = [] if ready.tag is None else [(b"etag", f'"{ready.tag}"'.encode())]
+    if tags and requests.names_tag(headers.get(b"if-none-match", b"").decode("latin-1"), str(ready.tag)):
+        return 304, tags, b""
+    return 200, [(b"content-type", requests.JSON.encode()), *tags], ready.body
 
 
 def _prepare(scope: dict[str, Any], headers: dict[bytes, bytes]) -> dict[str, Any]:
     """Fills `scope["state"]` with what routes may ask for, and takes the prefix off the path."""
-    state: dict[str, Any] = {}
+    given = headers.get(b"x-request-id")
+    state: dict[str, Any] = {"prefix": "", "status": CLIENT_LEFT, "is_refused": False}
+    state["request_id"] = given.decode() if given and REQUEST_ID.fullmatch(given) else values.new_id()
     scope["state"] = state
-    given = headers.get(b"x-request-id", b"")
-    state["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else new_id()
-    state["prefix"] = ""
-    path = scope["path"]
-    if path.startswith(API_PREFIX) and path[len(API_PREFIX) :][:1] in {"", "/"}:
-        state["prefix"] = API_PREFIX
-        scope["path"] = path[len(API_PREFIX) :] or "/"
+    path = scope["path"].removeprefix(API_PREFIX)
+    if path != scope["path"] and path[:1] in {"", "/"}:
+        state["prefix"], scope["path"] = API_PREFIX, path or "/"
     if scope["method"] == "HEAD":
         scope["method"] = "GET"
     return state
-
-
-def _seconds(headers: dict[bytes, bytes], longest: float) -> float:
-    """How long this request may take: what the caller grants (Request-Timeout-Ms), at most `longest`."""
-    granted = headers.get(deadline.HEADER.lower().encode(), b"")
-    return min(int(granted) / 1000, longest) if granted.isdigit() and len(granted) < 10 else longest

@@ -57,9 +57,8 @@ Known = NamedDependency[SkipValidation[Meta]]
 @get("/", summary="Name, version and links")
 async def show_service(request: ShopRequest, meta: Known) -> Response[About]:
     """The service, and where to go from here."""
-    about = meta.about
-    links = {name: request.location(path) for name, path in {**about.links, **LINKS}.items()}
-    return request.answer(replace(about, links=links))
+    links = {name: request.location(path) for name, path in {**meta.about.links, **LINKS}.items()}
+    return request.answer(replace(meta.about, links=links))
 
 
 @get("/healthz", summary="Does the process work?")

@@ -23,8 +23,7 @@ class Metrics:
         self._seconds = self.histogram("http_request_duration_seconds", "Time to answer", HTTP_BUCKETS, *labels)
         self._store = self.histogram("store_call_duration_seconds", "Calls", STORE_BUCKETS, "operation", "outcome")
         self.in_flight = Gauge("http_requests_in_flight", "Requests at work now", registry=self.registry)
-        build = Gauge("build_info", "What runs here", ("service", "version"), registry=self.registry)
-        build.labels(service, version).set(1)
+        Gauge("build_info", "What runs", ("service", "version"), registry=self.registry).labels(service, version).set(1)
         # Label children are bound once, not at each request.
         self._bind = cache(lambda *values: (self._requests.labels(*values), self._seconds.labels(*values)))
 

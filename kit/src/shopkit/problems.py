@@ -16,22 +16,14 @@ from shopkit.errors import FieldError, ShopError
 TYPE_PREFIX = "https://trolley.example/problems/"
 MEDIA_TYPE = "application/problem+json"
 
+# fmt: off
 STATUS: dict[type[ShopError], int] = {
-    errors.BrokenRequest: 400,
-    errors.Unauthenticated: 401,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.MethodNotAllowed: 405,
-    errors.Conflict: 409,
-    errors.VersionConflict: 412,
-    errors.TooLarge: 413,
-    errors.UnsupportedMediaType: 415,
-    errors.InvalidRequest: 422,
-    errors.RateLimited: 429,
-    errors.Internal: 500,
-    errors.Unavailable: 503,
-    errors.DeadlineExceeded: 504,
+    errors.BrokenRequest: 400, errors.Unauthenticated: 401, errors.Forbidden: 403, errors.NotFound: 404,
+    errors.MethodNotAllowed: 405, errors.Conflict: 409, errors.VersionConflict: 412, errors.TooLarge: 413,
+    errors.UnsupportedMediaType: 415, errors.InvalidRequest: 422, errors.RateLimited: 429,
+    errors.Internal: 500, errors.Unavailable: 503, errors.DeadlineExceeded: 504,
 }
+# fmt: on
 KIND_OF_STATUS = {status: kind for kind, status in STATUS.items()}
 
 
@@ -83,9 +75,8 @@ def translate(failure: Exception) -> ShopError:
         case ValidationException():
             return invalid_parameters(failure)
         case HTTPException() if failure.status_code in KIND_OF_STATUS and failure.status_code < 500:
-            kind = KIND_OF_STATUS[failure.status_code]
             allow = (failure.headers or {}).get("allow")
-            return kind(headers={"Allow": allow} if allow else None)
+            return KIND_OF_STATUS[failure.status_code](headers={"Allow": allow} if allow else None)
         case TimeoutError():
             return errors.DeadlineExceeded()
         case _:

@@ -1,23 +1,21 @@
 """The request as routes see it: a strict body, the caller, preconditions; and the answer to give."""
 
 import json
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from litestar import Request, Response
-from litestar.connection import ASGIConnection
 from litestar.exceptions import InternalServerException
-from litestar.handlers import BaseRouteHandler
 
 from shopkit.errors import BrokenRequest, Forbidden, Headers, Unauthenticated, UnsupportedMediaType, VersionConflict
 from shopkit.problems import invalid_body
-from shopkit.tokens import Caller, Verifier
+from shopkit.tokens import Caller
 
 T = TypeVar("T")
 # A route's `opt=`, for its description: its POST takes an Idempotency-Key; its record has an ETag.
 KEYED: dict[str, Any] = {"keyed": True}
 TAGGED: dict[str, Any] = {"tagged": True}
-Connection = ASGIConnection[Any, Any, Any, Any]
+RawHeaders = list[tuple[bytes, bytes]]
 JSON = "application/json"
 
 
@@ -27,11 +25,8 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
         raise ValueError("an object names the same member twice")
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-_syntax = json.JSONDecoder(object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
+# NaN and Infinity, which JSON does not know, are no integers either.
+_syntax = json.JSONDecoder(object_pairs_hook=_refuse_duplicates, parse_constant=int)
 
 
 def decode(body: bytes, kind: Any) -> Any:
@@ -44,6 +39,30 @@ def decode(body: bytes, kind: Any) -> Any:
         raise invalid_body(error) from error
     except (ValueError, RecursionError) as error:
         raise BrokenRequest(f"The body is not JSON: {error}.") from error
+
+
+def names_tag(known: str, tag: str) -> bool:
+    """Whether `known`, an If-None-Match, names `tag`."""
+    return known.strip() == "*" or tag in {part.strip().removeprefix("W/").strip('"') for part in known.split(",")}
+
+
+async def send_answer(send: Any, status: int, headers: RawHeaders, body: bytes) -> None:
+    """A whole answer at once."""
+    length = [] if status == 304 else [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers + length})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+class Answer(Response[T]):
+    """An answer in bytes, sent as it is: what the framework would do to it first has been done."""
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        return self._send
+
+    async def _send(self, _: Any, __: Any, send: Any) -> None:
+        kind = {} if self.status_code == 304 else {"content-type": JSON}
+        raw = [(name.lower().encode(), value.encode()) for name, value in {**kind, **self.headers}.items()]
+        await send_answer(send, self.status_code or 200, raw, cast("bytes", self.content))
 
 
 class ShopRequest(Request[Any, Any, Any]):
@@ -68,8 +87,7 @@ class ShopRequest(Request[Any, Any, Any]):
     @property
     def caller_or_none(self) -> Caller | None:
         """The caller that the route's guard found."""
-        caller: Caller | None = self.scope["state"].get("caller")
-        return caller
+        return cast("Caller | None", self.scope["state"].get("caller"))
 
     @property
     def caller(self) -> Caller:
@@ -85,14 +103,10 @@ class ShopRequest(Request[Any, Any, Any]):
 
     def require_version(self, version: int, current: object) -> None:
         """The If-Match precondition: 412 with the current record unless it names `version` (or `*`)."""
-        wanted = self.headers.get("if-match")
-        if wanted is None or wanted.strip() == "*":
-            return
+        wanted = self.headers.get("if-match", "*")
         # A tag is the version, with a suffix after "-" where the answer hangs on more than the record.
-        tags = {
-            tag.strip().strip('"').partition("-")[0] for tag in wanted.split(",") if not tag.strip().startswith("W/")
-        }
-        if str(version) not in tags:
+        strong = (tag for tag in map(str.strip, wanted.split(",")) if not tag.startswith("W/"))
+        if wanted.strip() != "*" and str(version) not in {tag.strip('"').partition("-")[0] for tag in strong}:
             raise VersionConflict(f"The record is now at version {version}.", current=current)
 
     def location(self, path: str) -> str:
@@ -104,37 +118,35 @@ class ShopRequest(Request[Any, Any, Any]):
         headers = dict(headers or {})
         if tag is not None:
             headers["ETag"] = f'"{tag}"'
-            if self.method == "GET" and self._has(tag):
-                return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
-        content: Any = msgspec.json.encode(data)
-        return Response(content, status_code=status, headers=headers, media_type=JSON)
-
-    def _has(self, tag: str) -> bool:
-        known = self.headers.get("if-none-match", "")
-        return known.strip() == "*" or tag in {part.strip().removeprefix("W/").strip('"') for part in known.split(",")}
+            if self.method == "GET" and names_tag(self.headers.get("if-none-match", ""), tag):
+                return Answer(cast("T", b""), status_code=304, headers=headers)
+        return Answer(cast("T", msgspec.json.encode(data)), status_code=status, headers=headers)
 
 
-async def maybe_signed_in(connection: Connection, handler: BaseRouteHandler) -> None:  # noqa: ARG001
+# The guards below are set as a route's `before_request`. Set as its `guards` they work too, and cost more than they do
+# themselves: for each the framework copies all that it knows of the route.
+
+
+async def maybe_signed_in(request: Request[Any, Any, Any], _: object = None) -> None:
     """Guard: anyone may call; a token that is sent must be good."""
-    header = connection.headers.get("authorization")
+    header = request.headers.get("authorization")
     if header is None:
         return
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated("Authorization must be: Bearer <access token>.")
-    verifier: Verifier = connection.app.state.verifier
-    connection.scope["state"]["caller"] = await verifier.caller(token.strip())
+    request.scope["state"]["caller"] = await request.app.state.verifier.caller(token.strip())
 
 
-async def signed_in(connection: Connection, handler: BaseRouteHandler) -> None:
+async def signed_in(request: Request[Any, Any, Any], _: object = None) -> None:
     """Guard: only a caller with a good access token."""
-    await maybe_signed_in(connection, handler)
-    if "caller" not in connection.scope["state"]:
+    await maybe_signed_in(request)
+    if "caller" not in request.scope["state"]:
         raise Unauthenticated
 
 
-async def staff(connection: Connection, handler: BaseRouteHandler) -> None:
+async def staff(request: Request[Any, Any, Any], _: object = None) -> None:
     """Guard: only staff."""
-    await signed_in(connection, handler)
-    if "staff" not in connection.scope["state"]["caller"].roles:
+    await signed_in(request)
+    if "staff" not in request.scope["state"]["caller"].roles:
         raise Forbidden

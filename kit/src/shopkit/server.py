@@ -1,6 +1,7 @@
 """Runs a service: one process that serves, watched over by Granian."""
 
 import socket
+from typing import Any
 
 from granian import Granian
 from granian.constants import Interfaces
@@ -21,14 +22,7 @@ def serve(factory: str, settings: ServiceSettings) -> None:
         socket.create_server((settings.host, settings.port), family=family).close()
     except OSError as error:
         fail(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}.")
-    Granian(
-        factory,
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        factory=True,
-        workers=1,
-        workers_kill_timeout=DRAIN_SECONDS,
-        log_dictconfig={"loggers": {"_granian": {"level": "WARNING"}}},
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
-    ).serve()
+    slow = HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS)
+    log = {"loggers": {"_granian": {"level": "WARNING"}}}
+    options: Any = {"interface": Interfaces.ASGI, "factory": True, "workers": 1, "workers_kill_timeout": DRAIN_SECONDS}
+    Granian(factory, settings.host, settings.port, http1_settings=slow, log_dictconfig=log, **options).serve()

@@ -1,6 +1,6 @@
 """One way to build a service: its routes, with everything that is true of all services around them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib.resources import files
@@ -11,9 +11,8 @@ from litestar import Litestar, Request, Response
 from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from shopkit import meta
-from shopkit.edge import Edge
-from shopkit.logs import start_logging
+from shopkit import logs, meta
+from shopkit.edge import Edge, ReadyMade
 from shopkit.metrics import Metrics
 from shopkit.requests import ShopRequest
 from shopkit.settings import ServiceSettings
@@ -30,8 +29,8 @@ class Application(NamedTuple):
     routes: Litestar
     build: Callable[..., Litestar]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.edge(scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self.edge(scope, receive, send)
 
 
 def provide(value: Any) -> Provide:
@@ -44,6 +43,12 @@ def pass_on(_: Request[Any, Any, Any], failure: Exception) -> Response[Any]:
     raise failure
 
 
+def behind_proxies(edge: Edge, settings: ServiceSettings) -> ASGIApp:
+    """The edge; with clients' addresses as the proxies tell them, if any are trusted."""
+    proxies = list(settings.trusted_proxies)
+    return wrap_asgi_with_proxy_headers(edge, proxies) if proxies else edge
+
+
 def service(
     about: meta.About,
     settings: ServiceSettings,
@@ -54,13 +59,14 @@ def service(
     collaborators: dict[str, Any],
     checks: dict[str, meta.Check],
     lifespan: Callable[[], AbstractAsyncContextManager[None]],
+    ready_made: ReadyMade = Edge.ready_made,
 ) -> Application:
     """Builds the application.
 
     `collaborators` are handed to routes that name them as parameters; `checks` decide readiness; `lifespan` opens and
-    closes whatever needs a running event loop.
+    closes whatever needs a running event loop. `ready_made` answers what it can before the framework is asked.
     """
-    log = start_logging(about.name, about.version, settings.log_level, settings.log_format)
+    log = logs.start_logging(about.name, about.version, settings.log_level, settings.log_format)
     contract = files(about.name).joinpath("openapi.json").read_bytes()
     collaborators = {**collaborators, "meta": meta.Meta(about, metrics, checks, contract)}
     build = partial(
@@ -76,5 +82,6 @@ def service(
     routes = build(openapi_config=None, lifespan=[lambda _: lifespan()])
     routes.state.verifier = verifier
     routes.state.running_keys = set()
-    edge = wrap_asgi_with_proxy_headers(Edge(routes, settings, metrics, log), list(settings.trusted_proxies))
-    return Application(about, edge, routes, build)
+    edge = Edge(routes, settings, metrics, log)
+    edge.ready_made = ready_made
+    return Application(about, behind_proxies(edge, settings), routes, build)

@@ -45,9 +45,7 @@ class Verifier:
     """Checks access tokens; remembers the good ones until they expire or the keys change."""
 
     def __init__(self, fetch_keys: FetchKeys, issuer: str, clock: Callable[[], float] = time.time) -> None:
-        self._fetch = fetch_keys
-        self._issuer = issuer
-        self._clock = clock
+        self._fetch, self._issuer, self._clock = fetch_keys, issuer, clock
         self._keys: Keys = {}
         self._fetched = self._tried = self._asked_in_vain = float("-inf")
         self._lock = asyncio.Lock()

@@ -28,9 +28,7 @@ class StoreWatch:
     """Inside `async with`, prepares the store as soon as it is there, and watches it on."""
 
     def __init__(self, store: Store, log: logging.Logger, seconds: float = 1.0) -> None:
-        self._store = store
-        self._log = log
-        self._seconds = seconds
+        self._store, self._log, self._seconds = store, log, seconds
         # What was never there has failed before: the first failure is told in the log.
         self._failures = FAILURES_TO_BE_DOWN - 1
         self._reason = "not reached yet"

@@ -52,7 +52,7 @@ REFUSED = (
 
 @post(
     "/carts",
-    guards=[maybe_signed_in],
+    before_request=maybe_signed_in,
     opt=KEYED,
     summary="Add to my cart",
     responses=raises(*REFUSED, *REPEATED) | {200: ResponseSpec(CartOut, description="Added to the cart there was")},
@@ -77,7 +77,7 @@ async def add_to_my_cart(
     return await once(request, shop.store, shop.clock, visitor.scope(request), work)
 
 
-@get("/carts/current", guards=[maybe_signed_in], opt=TAGGED, summary="My cart", responses=raises(CartNotFound))
+@get("/carts/current", before_request=maybe_signed_in, opt=TAGGED, summary="My cart", responses=raises(CartNotFound))
 async def show_my_cart(request: ShopRequest, shop: Carts, cart_token: Token = None) -> Response[CartOut]:
     """The signed-in user's cart, or the one the token opens."""
     cart = await Visitor.of(request, cart_token).find_current(shop)
@@ -86,7 +86,9 @@ async def show_my_cart(request: ShopRequest, shop: Carts, cart_token: Token = No
     return await _answer(request, shop, cart)
 
 
-@get("/carts/{cart_id:str}", guards=[maybe_signed_in], opt=TAGGED, summary="A cart", responses=raises(CartNotFound))
+@get(
+    "/carts/{cart_id:str}", before_request=maybe_signed_in, opt=TAGGED, summary="A cart", responses=raises(CartNotFound)
+)
 async def show_cart(
     request: ShopRequest, cart_id: FromPath[str], shop: Carts, cart_token: Token = None
 ) -> Response[CartOut]:
@@ -96,7 +98,7 @@ async def show_cart(
 
 @delete(
     "/carts/{cart_id:str}",
-    guards=[maybe_signed_in],
+    before_request=maybe_signed_in,
     opt=TAGGED,
     summary="Delete a cart",
     responses=raises(CartNotFound, CartBusy),
@@ -116,7 +118,7 @@ async def delete_cart(request: ShopRequest, cart_id: FromPath[str], shop: Carts,
 
 @post(
     "/carts/{cart_id:str}/lines",
-    guards=[maybe_signed_in],
+    before_request=maybe_signed_in,
     opt=KEYED | TAGGED,
     status_code=200,
     summary="Add to a cart",
@@ -131,7 +133,7 @@ async def add_line(
 
 @put(
     "/carts/{cart_id:str}/lines/{sku:str}",
-    guards=[maybe_signed_in],
+    before_request=maybe_signed_in,
     opt=TAGGED,
     summary="Set a quantity",
     responses=raises(*REFUSED),
@@ -151,7 +153,7 @@ async def set_line(
 
 @patch(
     "/carts/{cart_id:str}/lines",
-    guards=[maybe_signed_in],
+    before_request=maybe_signed_in,
     opt=TAGGED,
     summary="Change several lines",
     responses=raises(*REFUSED),
@@ -165,7 +167,7 @@ async def change_lines(
 
 @delete(
     "/carts/{cart_id:str}/lines/{sku:str}",
-    guards=[maybe_signed_in],
+    before_request=maybe_signed_in,
     opt=TAGGED,
     status_code=200,
     summary="Remove a line",
@@ -181,7 +183,7 @@ async def remove_line(
 
 @get(
     "/carts/{cart_id:str}/history",
-    guards=[maybe_signed_in],
+    before_request=maybe_signed_in,
     summary="What happened to a cart",
     responses=raises(CartNotFound),
 )
@@ -194,7 +196,7 @@ async def show_history(
 
 @post(
     "/carts/{cart_id:str}/undo",
-    guards=[maybe_signed_in],
+    before_request=maybe_signed_in,
     opt=KEYED | TAGGED,
     status_code=200,
     summary="Take back a change",
@@ -210,7 +212,7 @@ async def undo_change(
 
 @post(
     "/carts/merge",
-    guards=[signed_in],
+    before_request=signed_in,
     status_code=200,
     summary="Merge a guest's cart into mine",
     responses=raises(CartNotFound, CartBusy),

@@ -73,7 +73,13 @@ async def show_product(request: ShopRequest, product: FromPath[str], shop: Produ
     return request.answer(ready, tag=str(found.head.version))
 
 
-@post("/products", guards=[staff], opt=KEYED, summary="Add a product", responses=raises(SkuTaken, SlugTaken, *REPEATED))
+@post(
+    "/products",
+    before_request=staff,
+    opt=KEYED,
+    summary="Add a product",
+    responses=raises(SkuTaken, SlugTaken, *REPEATED),
+)
 async def add_product(request: ShopRequest, data: JSONBody[ProductIn], shop: Products) -> Response[ProductOut]:
     """Adds a product with its variants."""
     draft = data.draft()
@@ -90,7 +96,7 @@ async def add_product(request: ShopRequest, data: JSONBody[ProductIn], shop: Pro
 
 @patch(
     "/products/{product:str}",
-    guards=[staff],
+    before_request=staff,
     opt=TAGGED,
     summary="Change a product",
     responses=raises(NotFound, SkuTaken, SlugTaken, ProductBusy),
@@ -104,7 +110,7 @@ async def change_product(
 
 @delete(
     "/products/{product:str}",
-    guards=[staff],
+    before_request=staff,
     opt=TAGGED,
     summary="Archive a product",
     responses=raises(NotFound, ProductBusy),
@@ -116,7 +122,7 @@ async def archive_product(request: ShopRequest, product: FromPath[str], shop: Pr
 
 @put(
     "/products/{product:str}/variants/{sku:str}",
-    guards=[staff],
+    before_request=staff,
     opt=TAGGED,
     summary="Add or replace a variant",
     responses=raises(NotFound, SkuTaken, VariantLimit, ProductBusy),
@@ -133,7 +139,7 @@ async def put_variant(
 
 @delete(
     "/products/{product:str}/variants/{sku:str}",
-    guards=[staff],
+    before_request=staff,
     opt=TAGGED,
     status_code=200,
     summary="Remove a variant",
@@ -150,7 +156,7 @@ async def remove_variant(
 
 @post(
     "/products/batch",
-    guards=[staff],
+    before_request=staff,
     opt=KEYED,
     status_code=200,
     request_max_body_size=BATCH_BODY_LIMIT,
@@ -172,7 +178,7 @@ async def place_batch(request: ShopRequest, data: JSONBody[BatchIn], shop: Produ
 
 @post(
     "/stock",
-    guards=[staff],
+    before_request=staff,
     opt=KEYED,
     status_code=200,
     summary="Change stock",

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
-from granian.utils.proxies import wrap_asgi_with_proxy_headers
 from litestar import Litestar
 from litestar.config.compression import CompressionConfig
 from litestar.di import Provide
@@ -16,7 +15,7 @@ from shopkit.edge import Edge
 from shopkit.logs import start_logging
 from shopkit.metrics import Metrics
 from shopkit.requests import ShopRequest
-from shopkit.service import Application, pass_on, provide
+from shopkit.service import Application, behind_proxies, pass_on, provide
 from shopkit.values import Clock, now
 from storefront import faults
 from storefront.backends.answers import Refused
@@ -103,4 +102,4 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
     routes = build(openapi_config=None, lifespan=[lambda _: lifespan()])
     edge = Edge(routes, settings, metrics, log)
     edge.write = faults.writer(front)  # type: ignore[assignment]  # which asks for the parameters' names, too
-    return Application(about, wrap_asgi_with_proxy_headers(edge, list(settings.trusted_proxies)), routes, build)
+    return Application(about, behind_proxies(edge, settings), routes, build)

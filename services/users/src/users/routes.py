@@ -97,13 +97,13 @@ async def logout(data: JSONBody[RefreshIn], sign_in: Desk) -> None:
     await sign_in.logout(data.refresh_token)
 
 
-@get("/me", guards=[signed_in], opt=TAGGED, summary="The caller")
+@get("/me", before_request=signed_in, opt=TAGGED, summary="The caller")
 async def show_me(request: ShopRequest, store: Store) -> Response[UserOut]:
     """The caller's account."""
     return answer_user(request, await account_of(request, store))
 
 
-@patch("/me", guards=[signed_in], opt=TAGGED, summary="Change the caller's name")
+@patch("/me", before_request=signed_in, opt=TAGGED, summary="Change the caller's name")
 async def change_me(
     request: ShopRequest, data: JSONBody[UserPatch], store: Store, counts: Tally, clock: Time
 ) -> Response[UserOut]:
@@ -123,7 +123,7 @@ async def change_me(
 @post(
     "/me/password",
     status_code=204,
-    guards=[signed_in],
+    before_request=signed_in,
     opt=TAGGED,
     responses=raises(Unauthenticated, InvalidCredentials, RateLimited),
     summary="Change the password",
@@ -151,7 +151,7 @@ async def change_password(
     await until_kept(change, counts)
 
 
-@get("/me/export", guards=[signed_in], summary="Everything held about the caller")
+@get("/me/export", before_request=signed_in, summary="Everything held about the caller")
 async def export_me(request: ShopRequest, store: Store) -> Response[ExportOut]:
     """The account and its open sessions, and where else something may be held."""
     user = await account_of(request, store)
@@ -162,7 +162,7 @@ async def export_me(request: ShopRequest, store: Store) -> Response[ExportOut]:
 @delete(
     "/me",
     status_code=204,
-    guards=[signed_in],
+    before_request=signed_in,
     opt=TAGGED,
     responses=raises(Unauthenticated, InvalidCredentials, RateLimited),
     summary="Delete the account",

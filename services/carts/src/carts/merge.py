@@ -33,7 +33,7 @@ def merge(saved: Cart, guest: Cart, mode: Mode, catalogue: Catalogue, moment: da
     """
     lines = dict(saved.by_sku)
     report = [_only(line, "saved") for line in saved.lines if guest.line(line.sku) is None]
-    position = saved.last_position
+    position = max((line.position for line in saved.lines), default=0)
     for theirs in guest.lines:
         ours = lines.get(theirs.sku)
         if ours is not None:
@@ -58,8 +58,9 @@ def _only(line: Line, where: Literal["saved", "guest"]) -> Merged:
 
 
 def _guest_only(theirs: Line, lines: Mapping[str, Line]) -> Merged:
-    currencies = {line.added_price.currency for line in lines.values()}
-    if currencies and theirs.added_price.currency not in currencies:
+    # All of the cart's are in one currency, so any of them will do.
+    first = next(iter(lines.values()), theirs)
+    if first.added_price.currency != theirs.added_price.currency:
         return Merged(theirs.sku, "dropped", 0, theirs.wanted, 0, "currency_mismatch")
     if len(lines) >= LINES_MAX:
         return Merged(theirs.sku, "dropped", 0, theirs.wanted, 0, "line_limit")

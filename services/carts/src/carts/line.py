@@ -17,7 +17,7 @@ QUANTITY_MAX = 999
 Code = Literal["price_changed", "quantity_reduced", "unavailable"]
 
 
-class Facts(Struct, frozen=True, array_like=True):
+class Facts(Struct, frozen=True, array_like=True, gc=False):
     """What the catalogue says of a SKU. `stock` is None where it is not counted."""
 
     product_id: str
@@ -36,7 +36,7 @@ class Facts(Struct, frozen=True, array_like=True):
         return QUANTITY_MAX if self.stock is None else self.stock
 
 
-class Notice(Struct, frozen=True):
+class Notice(Struct, frozen=True, gc=False):
     """A difference the shopper should know of, with the old and the new value (money or a quantity)."""
 
     code: Code
@@ -46,7 +46,7 @@ class Notice(Struct, frozen=True):
     new: Money | int
 
 
-class PricedLine(Struct, frozen=True):
+class PricedLine(Struct, frozen=True, gc=False):
     """A line as the shopper sees it: `quantity` is what can be bought of it now."""
 
     sku: str
@@ -61,7 +61,7 @@ class PricedLine(Struct, frozen=True):
     available: int | None
 
 
-class Shown(Struct, frozen=True):
+class Shown(Struct, frozen=True, gc=False):
     """A line as the shopper sees it, its JSON, what it comes to in minor units, and what they should know of it."""
 
     line: PricedLine
@@ -114,7 +114,7 @@ class Line(Struct, frozen=True, array_like=True, dict=True):
         return self.as_seen if facts is self.seen or facts == self.seen else _shown(self, facts)
 
 
-class PackedLine(Struct, array_like=True):
+class PackedLine(Struct, array_like=True, gc=False):
     """A line as it is kept, small, since each save keeps all lines of the cart. Amounts are in minor units."""
 
     sku: str

@@ -94,11 +94,11 @@ class MergeIn(msgspec.Struct, forbid_unknown_fields=True):
     mode: Mode = "sum"
 
 
-class LineOut(PricedLine, frozen=True):
+class LineOut(PricedLine, frozen=True, gc=False):
     """A line. `quantity` is what can be bought now; `available` is null where stock is not counted."""
 
 
-class NoticeOut(Notice, frozen=True):
+class NoticeOut(Notice, frozen=True, gc=False):
     """A difference since the line was added."""
 
 

@@ -1,6 +1,7 @@
 """One line of a cart: how many of a SKU were wanted, and what that comes to at the catalogue's word. Pure.
 
 Lines never change and most outlive many versions of their cart, so what is made of one is made once and stays with it.
+As nothing here can refer back to what holds it, the garbage collector need not look (`gc=False`).
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from shopkit.values import Money
 
 T = TypeVar("T")
 QUANTITY_MAX = 999
+_encode = msgspec.json.Encoder().encode
 
 Code = Literal["price_changed", "quantity_reduced", "unavailable"]
 
@@ -103,11 +105,12 @@ class Line(Struct, frozen=True, array_like=True, dict=True):
     @_Once
     def packed(self) -> Raw:
         """The JSON of the line's `PackedLine`."""
-        seen, currency = self.seen, self.added_price.currency
-        rarely = () if seen.for_sale and seen.price.currency == currency else (seen.for_sale, seen.price.currency)
-        what = (seen.product_id, seen.name, seen.options, seen.image_url, seen.price.amount, seen.stock, *rarely)
-        line = (self.sku, self.position, self.wanted, currency, self.added_price.amount, *what)
-        return Raw(msgspec.json.encode(line))
+        seen, price, added = self.seen, self.seen.price, self.added_price
+        line = (self.sku, self.position, self.wanted, added.currency, added.amount)
+        told = (seen.product_id, seen.name, seen.options, seen.image_url, price.amount, seen.stock)
+        if seen.for_sale and price.currency == added.currency:
+            return Raw(_encode(line + told))
+        return Raw(_encode((*line, *told, seen.for_sale, price.currency)))
 
     def shown(self, facts: Facts | None) -> Shown:
         """The line as the shopper sees it when the catalogue says this; None: that there is no such SKU."""
@@ -160,7 +163,7 @@ def _shown(line: Line, told: Facts | None) -> Shown:
         total=Money(amount, last.price.currency),
         available=(facts.stock if facts.for_sale else 0) if facts else 0,
     )
-    return Shown(priced, Raw(msgspec.json.encode(priced)), quantity, amount, _notices(line, facts, available))
+    return Shown(priced, Raw(_encode(priced)), quantity, amount, _notices(line, facts, available))
 
 
 def _notices(line: Line, facts: Facts | None, available: int) -> tuple[Notice, ...]:

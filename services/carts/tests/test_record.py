@@ -1,8 +1,10 @@
 """The record's text: what is written is read, in this form and in the earlier one; and what makes it cheap."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -141,15 +143,17 @@ def test_a_record_of_the_first_form_is_read_and_written_in_the_present_one() -> 
     assert [line.position for line in undo(added, 3, SHOP, LATER).lines] == [1, 7, 8]
 
 
-def test_a_history_that_somebody_has_reformatted_is_told_and_stays_bounded() -> None:
+@pytest.mark.parametrize("indent", [None, 0, 2])
+def test_a_history_that_somebody_has_laid_out_anew_is_told_and_stays_bounded(indent: int | None) -> None:
     cart = cart_with(A=1)
-    for number in range(5):
+    for number in range(HISTORY_MAX + 10):
         cart = edit(cart, [Edit("A", quantity=2 + number % 2)], SHOP, LATER)
-    reformatted = from_text(msgspec.json.encode(msgspec.json.decode(to_text(cart))).decode())
-    assert reformatted.told() == cart.told()
+    anew = from_text(json.dumps(json.loads(to_text(cart)), indent=indent))
+    assert anew.told() == cart.told()
     for number in range(2 * HISTORY_MAX):
-        reformatted = edit(reformatted, [Edit("A", quantity=4 + number % 2)], SHOP, LATER)
-    assert len(reformatted.told()) == HISTORY_MAX
+        anew = edit(anew, [Edit("A", quantity=4 + number % 2)], SHOP, LATER)
+        assert anew.told()[-1].version == anew.version
+    assert len(anew.told()) == HISTORY_MAX
 
 
 def full_cart() -> tuple[Cart, dict[str, Facts | None]]:

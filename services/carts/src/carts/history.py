@@ -21,6 +21,8 @@ Kind = Literal["added", "set", "removed", "merged", "undone"]
 # An entry names its kind by the place here; so new ones come last.
 _KINDS: tuple[Kind, ...] = ("added", "set", "removed", "merged", "undone")
 _SEPARATOR = b",\n"
+# Where another entry begins: never within one, however somebody may have laid out the record meanwhile.
+_NEXT = _SEPARATOR + b"["
 
 
 class Change(Struct, frozen=True, array_like=True):
@@ -73,7 +75,7 @@ class History(Struct, frozen=True):
     def of(cls, json: bytes) -> "History":
         """The history whose `json` that is."""
         packed = json[1:-1]
-        return cls(packed, packed.count(_SEPARATOR) + 1 if packed else 0)
+        return cls(packed, packed.count(_NEXT) + 1 if packed else 0)
 
     @property
     def json(self) -> bytes:
@@ -91,8 +93,8 @@ class History(Struct, frozen=True):
         while count > HISTORY_MAX:
             oldest = packed[: packed.index(b",") + 1]
             while packed.startswith(oldest):
-                packed = packed.partition(_SEPARATOR)[2]
-                count -= 1
+                _, another, rest = packed.partition(_NEXT)
+                packed, count = b"[" + rest if another else b"", count - 1
         return History(packed, count)
 
 

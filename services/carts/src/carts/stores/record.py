@@ -33,7 +33,7 @@ class _Written(_Head, kw_only=True):
 
 
 class _Read(_Head, kw_only=True):
-    """A record that was read. Release 0.1.0 wrote the last three and not the first three."""
+    """A record that was read. Release 0.1.0 wrote the last three, and not the first two nor `last_position`."""
 
     held: tuple[PackedLine, ...] = ()
     past: Raw = Raw(b"[]")

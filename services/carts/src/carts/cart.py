@@ -6,21 +6,23 @@ it can be told and taken back.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from functools import cached_property
+from itertools import islice
+from operator import attrgetter, is_not
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from carts.history import HISTORY_MAX as HISTORY_MAX
+from carts.history import Change, Entry, History, Kind, PriceNote
+from carts.line import QUANTITY_MAX as QUANTITY_MAX
+from carts.line import Facts as Facts
+from carts.line import Line
 from shopkit.errors import Conflict, InvalidRequest, NotFound, Unavailable
-from shopkit.values import Money
 
 LINES_MAX = 100
-QUANTITY_MAX = 999
-HISTORY_MAX = 200
 GUEST_LIFE = timedelta(days=30)
 OWNED_LIFE = timedelta(days=90)
-
-Kind = Literal["added", "set", "removed", "merged", "undone"]
 
 
 class CartNotFound(NotFound, code="not_found"):
@@ -51,66 +53,11 @@ class CatalogueUnavailable(Unavailable):
     """The catalogue does not answer, and this product was not seen lately."""
 
 
-class Facts(Struct, frozen=True, array_like=True):
-    """What the catalogue says of a SKU. `stock` is None where it is not counted."""
-
-    product_id: str
-    name: str
-    options: dict[str, str]
-    image_url: str | None
-    price: Money
-    stock: int | None
-    for_sale: bool
-
-    @property
-    def available(self) -> int:
-        """How many can be bought now."""
-        if not self.for_sale:
-            return 0
-        return QUANTITY_MAX if self.stock is None else self.stock
-
-
 # The catalogue's word on a SKU; None: it has no such SKU; not in the mapping: it cannot be asked just now.
 Catalogue = Mapping[str, Facts | None]
 
 
-class Line(Struct, frozen=True, array_like=True):
-    """So many of one SKU. `seen` is what the catalogue last said of it, for when the catalogue is down."""
-
-    sku: str
-    position: int
-    wanted: int
-    added_price: Money
-    seen: Facts
-
-    def quantity(self, facts: Facts | None) -> int:
-        """How many of those wanted can be bought now."""
-        return min(self.wanted, facts.available) if facts else 0
-
-
-class Change(Struct, frozen=True, array_like=True):
-    """What one version did to one line. `line` is the line that is no longer there, to be brought back."""
-
-    version: int
-    at: datetime
-    kind: Kind
-    sku: str
-    before: int
-    after: int
-    line: Line | None
-
-
-class PriceNote(Struct, frozen=True, array_like=True):
-    """That the price of a line had changed when a version was saved. It is told, and never taken back."""
-
-    version: int
-    at: datetime
-    sku: str
-    before: Money
-    after: Money
-
-
-class Cart(Struct, frozen=True):
+class Cart(Struct, frozen=True, dict=True):
     """A cart: a guest's, opened by the token whose hash it keeps, or a user's. Closed ones only tell that they were."""
 
     id: str
@@ -119,22 +66,37 @@ class Cart(Struct, frozen=True):
     token_hash: str | None
     currency: str | None
     lines: tuple[Line, ...]
-    history: tuple[Change, ...]
+    past: History
     created_at: datetime
     updated_at: datetime
     expires_at: datetime
     is_open: bool = True
-    # Beside the changes, not among them: undo takes quantities back and has no eye for prices.
-    price_notes: tuple[PriceNote, ...] = ()
+    # Of all lines there ever were: new ones go behind it, and a line brought back finds its old place free.
+    last_position: int = 0
+
+    @cached_property
+    def by_sku(self) -> dict[str, Line]:
+        """The lines, each under its SKU; for reading alone."""
+        return {line.sku: line for line in self.lines}
 
     def line(self, sku: str) -> Line | None:
         """The line of that SKU."""
-        return next((line for line in self.lines if line.sku == sku), None)
+        return self.by_sku.get(sku)
 
-    def told(self) -> list[Change | PriceNote]:
+    def told(self) -> list[Entry]:
         """All that is told of the cart, oldest first; of one version the prices first, since they changed before it."""
-        both: list[Change | PriceNote] = [*self.price_notes, *self.history]
-        return sorted(both, key=lambda one: one.version)
+        return self.past.told()
+
+    # Two, though told in one: undo takes quantities back and has no eye for prices.
+    @property
+    def history(self) -> tuple[Change, ...]:
+        """The changes that are told, oldest first."""
+        return tuple(one for one in self.told() if isinstance(one, Change))
+
+    @property
+    def price_notes(self) -> tuple[PriceNote, ...]:
+        """The price notes that are told, oldest first."""
+        return tuple(one for one in self.told() if isinstance(one, PriceNote))
 
     def opens_for(self, user_id: str | None, token_hash: str | None) -> bool:
         """Whether this is the user's own cart, or the one the token was given for."""
@@ -155,7 +117,7 @@ class Edit(Struct, frozen=True):
 def new_cart(cart_id: str, owner: str | None, token_hash: str | None, moment: datetime) -> Cart:
     """An empty cart, of a user or of a guest. Version 0: nothing is kept yet."""
     expires_at = moment + (GUEST_LIFE if owner is None else OWNED_LIFE)
-    return Cart(cart_id, 0, owner, token_hash, None, (), (), moment, moment, expires_at)
+    return Cart(cart_id, 0, owner, token_hash, None, (), History(), moment, moment, expires_at)
 
 
 def touched(cart: Cart, moment: datetime) -> Cart:
@@ -166,8 +128,8 @@ def touched(cart: Cart, moment: datetime) -> Cart:
 
 def edit(cart: Cart, edits: Sequence[Edit], catalogue: Catalogue, moment: datetime) -> Cart:
     """The cart with all edits made, or the error of the first that cannot be. Unchanged: the same cart."""
-    lines = {line.sku: line for line in cart.lines}
-    position = _last_position(cart)
+    lines = dict(cart.by_sku)
+    position = cart.last_position
     for wish in edits:
         position += 1
         after = _edited(lines.pop(wish.sku, None), wish, catalogue, position)
@@ -176,12 +138,13 @@ def edit(cart: Cart, edits: Sequence[Edit], catalogue: Catalogue, moment: dateti
             # Removed and added again by the same request: still the line it was, at its place and price.
             after = replace(was, wanted=after.wanted)
         if after is not None:
-            require_currency(after, lines.values())
+            # All others are in one currency, so one of them will do.
+            require_currency(after, islice(lines.values(), 1))
             lines[wish.sku] = after
     if len(lines) > max(LINES_MAX, len(cart.lines)):
         raise LineLimit
     kind: Kind = "set" if any(wish.quantity is not None for wish in edits) else "added"
-    return changed(cart, lines.values(), kind, catalogue, moment)
+    return changed(cart, lines, {wish.sku for wish in edits}, kind, catalogue, moment)
 
 
 def _edited(line: Line | None, wish: Edit, catalogue: Catalogue, position: int) -> Line | None:
@@ -216,23 +179,19 @@ def require_currency(line: Line, others: Iterable[Line]) -> None:
         raise CurrencyMismatch(f"{line.sku} is sold in {currency}, this cart is in {other}.", sku=line.sku)
 
 
-def _last_position(cart: Cart) -> int:
-    """Of every line there is or was: new ones go behind it, and a line brought back finds its old place free."""
-    removed = (change.line for change in cart.history if change.line is not None)
-    return max((line.position for line in (*cart.lines, *removed)), default=0)
-
-
-def changed(cart: Cart, lines: Iterable[Line], kind: Kind, catalogue: Catalogue, moment: datetime) -> Cart:
-    """The cart's next version with these lines, its history told; the same cart where no quantity changes."""
-    ordered = sorted(lines, key=lambda line: line.position)
-    now = {line.sku: line for line in ordered}
-    was = {line.sku: line for line in cart.lines}
-    skus = sorted(was.keys() | now.keys(), key=lambda sku: (now.get(sku) or was[sku]).position)
-    changes = [
-        _change(cart.version + 1, moment, kind, was.get(sku), now.get(sku))
-        for sku in skus
-        if (was[sku].wanted if sku in was else 0) != (now[sku].wanted if sku in now else 0)
+def changed(
+    cart: Cart, lines: Mapping[str, Line], skus: Iterable[str], kind: Kind, catalogue: Catalogue, moment: datetime
+) -> Cart:
+    """The cart's next version with these lines, of which only those of `skus` may differ from the cart's; its history
+    told. The same cart where no quantity changes.
+    """
+    touched_lines = [line for sku in skus if (line := lines.get(sku) or cart.line(sku))]
+    made = [
+        _change(cart.version + 1, moment, kind, cart.line(line.sku), lines.get(line.sku))
+        for line in sorted(touched_lines, key=attrgetter("position"))
     ]
+    changes = [change for change in made if change.before != change.after]
+    ordered = sorted(lines.values(), key=attrgetter("position"))
     return next_version(cart, ordered, changes, catalogue, moment) if changes else cart
 
 
@@ -240,21 +199,23 @@ def next_version(
     cart: Cart, lines: Sequence[Line], changes: Sequence[Change], catalogue: Catalogue, moment: datetime
 ) -> Cart:
     """The next version with these lines, as the catalogue tells them now, and with what changed in its history."""
-    next_cart = touched(cart, moment)
-    told = [(line, catalogue.get(line.sku) or line.seen) for line in lines]
-    notes = [
-        PriceNote(next_cart.version, moment, line.sku, line.seen.price, facts.price)
-        for line, facts in told
-        if facts.price != line.seen.price
-    ]
-    return _bounded(
-        replace(
-            next_cart,
-            currency=lines[0].added_price.currency if lines else cart.currency,
-            lines=tuple(replace(line, seen=facts) for line, facts in told),
-            history=(*cart.history, *changes),
-            price_notes=(*cart.price_notes, *notes),
-        )
+    told = [catalogue.get(line.sku) or line.seen for line in lines]
+    notes: list[PriceNote] = []
+    # Most often the very objects that were seen: then the lines stay, and with them what was made of them.
+    if any(map(is_not, told, [line.seen for line in lines])):
+        both = list(zip(lines, told, strict=True))
+        notes = [
+            PriceNote(cart.version + 1, moment, line.sku, line.seen.price, facts.price)
+            for line, facts in both
+            if facts.price != line.seen.price
+        ]
+        lines = [line if facts is line.seen else replace(line, seen=facts) for line, facts in both]
+    return replace(
+        touched(cart, moment),
+        currency=lines[0].added_price.currency if lines else cart.currency,
+        lines=tuple(lines),
+        past=cart.past.followed_by([*notes, *changes]),
+        last_position=max(cart.last_position, lines[-1].position) if lines else cart.last_position,
     )
 
 
@@ -268,20 +229,7 @@ def _change(version: int, moment: datetime, kind: Kind, was: Line | None, now: L
     return Change(version, moment, told, line.sku, before, after, was if now is None else None)
 
 
-def _bounded(cart: Cart) -> Cart:
-    """The cart with the newest of its history; a version is kept whole or not at all: half cannot be taken back."""
-    told = cart.told()
-    if len(told) <= HISTORY_MAX:
-        return cart
-    last_dropped = told[-HISTORY_MAX - 1].version
-    return replace(
-        cart,
-        history=tuple(change for change in cart.history if change.version > last_dropped),
-        price_notes=tuple(note for note in cart.price_notes if note.version > last_dropped),
-    )
-
-
 def close(cart: Cart, moment: datetime) -> Cart:
     """What is left of a cart that was deleted or merged into another: that it was there, until it would expire."""
-    emptied = replace(cart, lines=(), history=(), price_notes=())
+    emptied = replace(cart, lines=(), past=History())
     return replace(emptied, version=cart.version + 1, updated_at=moment, is_open=False)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import TypeVar
 
+import msgspec
 from litestar import Response
 
 from carts.cart import Cart, Catalogue, new_cart, touched
@@ -44,7 +45,7 @@ class Shop:
 
     async def look_up(self, cart: Cart, more: Iterable[str] = ()) -> Told:
         """What the catalogue says of the cart's lines, and of more SKUs."""
-        return await self._catalogue.look_up([*(line.sku for line in cart.lines), *more])
+        return await self._catalogue.look_up([*[line.sku for line in cart.lines], *more])
 
     async def show(self, cart: Cart) -> PricedCart:
         """The cart at present prices."""
@@ -111,4 +112,5 @@ async def make_cart(
 async def require_version(request: ShopRequest, shop: Shop, cart: Cart) -> None:
     """If-Match, with the present cart for a caller whose copy is stale."""
     if "if-match" in request.headers:
-        request.require_version(cart.version, current=cart_out(await shop.show(cart)))
+        current = msgspec.json.encode(cart_out(await shop.show(cart)))
+        request.require_version(cart.version, current=msgspec.json.decode(current))

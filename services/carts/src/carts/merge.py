@@ -7,7 +7,8 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from carts.cart import LINES_MAX, QUANTITY_MAX, Cart, Catalogue, Facts, Line, changed, next_version
+from carts.cart import LINES_MAX, Cart, Catalogue, changed, next_version
+from carts.line import QUANTITY_MAX, Facts, Line
 
 Mode = Literal["sum", "max", "keep_saved", "keep_guest"]
 Outcome = Literal["kept", "summed", "capped", "replaced", "dropped"]
@@ -30,7 +31,7 @@ def merge(saved: Cart, guest: Cart, mode: Mode, catalogue: Catalogue, moment: da
     A merge takes nothing from what either cart held: limits and stock cap only what it would add. The one thing it
     drops is a line for which there is no room or which is in another currency.
     """
-    lines = {line.sku: line for line in saved.lines}
+    lines = dict(saved.by_sku)
     report = [_only(line, "saved") for line in saved.lines if guest.line(line.sku) is None]
     position = max((line.position for line in saved.lines), default=0)
     for theirs in guest.lines:
@@ -44,7 +45,7 @@ def merge(saved: Cart, guest: Cart, mode: Mode, catalogue: Catalogue, moment: da
                 position += 1
                 lines[theirs.sku] = replace(theirs, position=position)
         report.append(merged)
-    merged_cart = changed(saved, lines.values(), "merged", catalogue, moment)
+    merged_cart = changed(saved, lines, guest.by_sku, "merged", catalogue, moment)
     if merged_cart is saved:
         # A version all the same: the answer and the end of the guest's cart are kept with it.
         merged_cart = next_version(saved, saved.lines, (), catalogue, moment)
@@ -57,8 +58,9 @@ def _only(line: Line, where: Literal["saved", "guest"]) -> Merged:
 
 
 def _guest_only(theirs: Line, lines: Mapping[str, Line]) -> Merged:
-    currencies = {line.added_price.currency for line in lines.values()}
-    if currencies and theirs.added_price.currency not in currencies:
+    # All of the cart's are in one currency, so any of them will do.
+    first = next(iter(lines.values()), theirs)
+    if first.added_price.currency != theirs.added_price.currency:
         return Merged(theirs.sku, "dropped", 0, theirs.wanted, 0, "currency_mismatch")
     if len(lines) >= LINES_MAX:
         return Merged(theirs.sku, "dropped", 0, theirs.wanted, 0, "line_limit")

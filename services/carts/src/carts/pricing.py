@@ -2,40 +2,13 @@
 
 from datetime import datetime
 from hashlib import blake2s
-from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from carts.cart import Cart, Catalogue, Facts, Line
+from carts.cart import Cart, Catalogue
+from carts.line import Facts, Notice, PricedLine, Shown
 from shopkit.values import Money
-
-Code = Literal["price_changed", "quantity_reduced", "unavailable"]
-
-
-class Notice(Struct, frozen=True):
-    """A difference the shopper should know of, with the old and the new value (money or a quantity)."""
-
-    code: Code
-    sku: str
-    message: str
-    old: Money | int
-    new: Money | int
-
-
-class PricedLine(Struct, frozen=True):
-    """A line as the shopper sees it: `quantity` is what can be bought of it now."""
-
-    sku: str
-    product_id: str
-    name: str
-    options: dict[str, str]
-    image_url: str | None
-    quantity: int
-    unit_price: Money
-    added_price: Money
-    total: Money
-    available: int | None
 
 
 class PricedCart(Struct, frozen=True):
@@ -44,7 +17,7 @@ class PricedCart(Struct, frozen=True):
     id: str
     version: int
     currency: str | None
-    lines: list[PricedLine]
+    shown: list[Shown]
     item_count: int
     subtotal: Money | None
     notices: list[Notice]
@@ -54,64 +27,39 @@ class PricedCart(Struct, frozen=True):
     expires_at: datetime
     tag: str
 
+    @property
+    def lines(self) -> list[PricedLine]:
+        """The priced lines."""
+        return [shown.line for shown in self.shown]
+
 
 def price(cart: Cart, catalogue: Catalogue, *, stale: bool) -> PricedCart:
     """The cart at the prices the catalogue tells; where it tells none, at those last seen."""
-    lines: list[PricedLine] = []
-    notices: list[Notice] = []
-    facts_of = [catalogue.get(line.sku, line.seen) for line in cart.lines]
-    as_saved = not stale and all(facts == line.seen for facts, line in zip(facts_of, cart.lines, strict=True))
-    for line, told in zip(cart.lines, facts_of, strict=True):
-        facts = told if told is not None and told.price.currency == cart.currency else None
-        lines.append(_priced(line, facts))
-        notices += _notices(line, facts)
-    subtotal = Money(sum(line.total.amount for line in lines), cart.currency) if cart.currency else None
+    told = [catalogue.get(line.sku, line.seen) for line in cart.lines]
+    as_seen = told == [line.seen for line in cart.lines]
+    if as_seen:
+        shown = [line.as_seen for line in cart.lines]
+    else:
+        shown = [line.shown(facts) for line, facts in zip(cart.lines, told, strict=True)]
+    count, amount, notices = 0, 0, list[Notice]()
+    for one in shown:
+        count += one.quantity
+        amount += one.amount
+        notices += one.notices
     return PricedCart(
         id=cart.id,
         version=cart.version,
         currency=cart.currency,
-        lines=lines,
-        item_count=sum(line.quantity for line in lines),
-        subtotal=subtotal,
+        shown=shown,
+        item_count=count,
+        subtotal=Money(amount, cart.currency) if cart.currency else None,
         notices=notices,
         stale=stale,
         created_at=cart.created_at,
         updated_at=cart.updated_at,
         expires_at=cart.expires_at,
-        tag=str(cart.version) if as_saved else f"{cart.version}-{_digest(facts_of, stale=stale)}",
+        tag=str(cart.version) if as_seen and not stale else f"{cart.version}-{_digest(told, stale=stale)}",
     )
-
-
-def _priced(line: Line, facts: Facts | None) -> PricedLine:
-    shown = facts or line.seen
-    quantity = line.quantity(facts)
-    unit = shown.price
-    return PricedLine(
-        sku=line.sku,
-        product_id=shown.product_id,
-        name=shown.name,
-        options=shown.options,
-        image_url=shown.image_url,
-        quantity=quantity,
-        unit_price=unit,
-        added_price=line.added_price,
-        total=Money(unit.amount * quantity, unit.currency),
-        available=(facts.stock if facts.for_sale else 0) if facts else 0,
-    )
-
-
-def _notices(line: Line, facts: Facts | None) -> list[Notice]:
-    if facts is None or facts.available == 0:
-        message = f"{line.seen.name} cannot be bought just now."
-        return [Notice("unavailable", line.sku, message, line.wanted, 0)]
-    found = []
-    if facts.price != line.added_price:
-        message = f"The price of {facts.name} has changed since you added it."
-        found.append(Notice("price_changed", line.sku, message, line.added_price, facts.price))
-    if facts.available < line.wanted:
-        message = f"There are only {facts.available} of {facts.name} left."
-        found.append(Notice("quantity_reduced", line.sku, message, line.wanted, facts.available))
-    return found
 
 
 def _digest(facts: list[Facts | None], *, stale: bool) -> str:

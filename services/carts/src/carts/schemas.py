@@ -1,14 +1,16 @@
 """The wire: what carts take and give as JSON."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from carts.cart import Cart, Change, Edit, Kind, PriceNote
+from carts.cart import Cart, Edit
+from carts.history import Change, Entry, Kind
+from carts.line import Notice, PricedLine
 from carts.merge import Merged, Mode, Outcome
-from carts.pricing import Code, PricedCart
+from carts.pricing import PricedCart
 from shopkit.errors import InvalidRequest
 from shopkit.values import Money
 
@@ -92,29 +94,12 @@ class MergeIn(msgspec.Struct, forbid_unknown_fields=True):
     mode: Mode = "sum"
 
 
-class LineOut(msgspec.Struct):
+class LineOut(PricedLine, frozen=True, gc=False):
     """A line. `quantity` is what can be bought now; `available` is null where stock is not counted."""
 
-    sku: str
-    product_id: str
-    name: str
-    options: dict[str, str]
-    image_url: str | None
-    quantity: int
-    unit_price: Money
-    added_price: Money
-    total: Money
-    available: int | None
 
-
-class NoticeOut(msgspec.Struct):
+class NoticeOut(Notice, frozen=True, gc=False):
     """A difference since the line was added."""
-
-    code: Code
-    sku: str
-    message: str
-    old: Money | int
-    new: Money | int
 
 
 class CartOut(msgspec.Struct, omit_defaults=True):
@@ -176,10 +161,23 @@ def added(line: LineIn, pointer: str) -> Edit:
 
 def cart_out(priced: PricedCart, token: str | None = None) -> CartOut:
     """A cart for the wire."""
-    out = msgspec.convert(priced, CartOut, from_attributes=True)
-    if token is not None:
-        out.token = token
-    return out
+    # Lines come encoded; these and the notices have the members of LineOut and NoticeOut.
+    lines: Any = [shown.json for shown in priced.shown]
+    notices: Any = priced.notices
+    return CartOut(
+        id=priced.id,
+        version=priced.version,
+        currency=priced.currency,
+        lines=lines,
+        item_count=priced.item_count,
+        subtotal=priced.subtotal,
+        notices=notices,
+        stale=priced.stale,
+        created_at=priced.created_at,
+        updated_at=priced.updated_at,
+        expires_at=priced.expires_at,
+        token=UNSET if token is None else token,
+    )
 
 
 def history_out(cart: Cart) -> HistoryOut:
@@ -187,7 +185,7 @@ def history_out(cart: Cart) -> HistoryOut:
     return HistoryOut([_change_out(one) for one in reversed(cart.told())])
 
 
-def _change_out(one: Change | PriceNote) -> ChangeOut:
+def _change_out(one: Entry) -> ChangeOut:
     kind: Literal[Kind, "price_noted"] = one.kind if isinstance(one, Change) else "price_noted"
     return ChangeOut(one.version, one.at, kind, one.sku, one.before, one.after)
 

@@ -4,7 +4,9 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from carts.cart import LINES_MAX, Cart, Catalogue, Change, Line, LineLimit, changed, require_currency
+from carts.cart import LINES_MAX, Cart, Catalogue, LineLimit, changed, require_currency
+from carts.history import Change
+from carts.line import Line
 from shopkit.errors import Conflict
 
 MERGE_UNDO_LIFE = timedelta(hours=24)
@@ -16,25 +18,28 @@ class CannotUndo(Conflict):
 
 def undo(cart: Cart, version: int, catalogue: Catalogue, moment: datetime) -> Cart:
     """The cart without the change that made `version`. CannotUndo if a later one touched the same lines."""
-    made = [change for change in cart.history if change.version == version]
+    history = cart.history
+    made = [change for change in history if change.version == version]
     if not made:
         raise CannotUndo(f"The cart's history does not hold what made version {version}.")
     touched = {change.sku for change in made}
-    later = next((change for change in cart.history if change.version > version and change.sku in touched), None)
+    later = next((change for change in history if change.version > version and change.sku in touched), None)
     if later is not None:
         raise CannotUndo(f"Version {later.version} changed {later.sku} again.")
     if made[0].kind == "merged" and moment - made[0].at > MERGE_UNDO_LIFE:
         raise CannotUndo("A merge can be taken back for 24 hours.")
-    lines = {line.sku: line for line in cart.lines}
+    lines = dict(cart.by_sku)
     for change in made:
         restored = _restored(change, lines.pop(change.sku, None))
         if restored is not None:
             lines[change.sku] = restored
     if len(lines) > max(LINES_MAX, len(cart.lines)):
         raise LineLimit
-    for line in lines.values():
-        require_currency(line, lines.values())
-    return changed(cart, lines.values(), "undone", catalogue, moment)
+    if lines:
+        # Where they are not all in one currency, the first differs from another.
+        first, *others = lines.values()
+        require_currency(first, others)
+    return changed(cart, lines, touched, "undone", catalogue, moment)
 
 
 def _restored(change: Change, line: Line | None) -> Line | None:

@@ -1,0 +1,205 @@
+"""The record's text: what is written is read, in this form and in the earlier one; and what makes it cheap."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from carts.cart import LINES_MAX, Cart, Edit, Facts, close, edit, new_cart
+from carts.history import HISTORY_MAX, Change, History, PriceNote
+from carts.pricing import PricedCart, price
+from carts.schemas import CartOut, cart_out
+from carts.stores.record import from_text, to_text
+from carts.undo import undo
+from shopkit.errors import ShopError
+from shopkit.values import Money
+
+from .test_cart import MOMENT, SHOP, SKUS, cart_with, facts, wanted
+
+# Each takes some ten milliseconds, but a busy machine may stop any of them for longer.
+ANY_TIME = settings(deadline=None)
+LATER = MOMENT + timedelta(milliseconds=123)
+some_facts = st.builds(
+    Facts,
+    product_id=st.just("p"),
+    name=st.sampled_from(
+        ["Tea", "茶,\n", '"]'],
+    ),
+    options=st.sampled_from([{}, {"size": "M"}, {"size": "L", "": ",\n"}]),
+    image_url=st.sampled_from([None, "/a.svg"]),
+    price=st.builds(Money, st.integers(0, 5), st.sampled_from(["EUR", "EUR", "EUR", "USD"])),
+    stock=st.sampled_from([None, 0, 1, 3, 999]),
+    for_sale=st.sampled_from([True, True, True, False]),
+)
+shops = st.dictionaries(st.sampled_from(SKUS), st.one_of(some_facts, st.none()))
+changes = st.one_of(
+    st.builds(Edit, st.sampled_from(SKUS), quantity=st.integers(0, 3)),
+    st.builds(Edit, st.sampled_from(SKUS), delta=st.integers(-2, 2)),
+    st.integers(0, 6),
+)
+days = st.lists(st.tuples(changes, shops), max_size=8)
+
+
+def after(days: list[tuple[Edit | int, dict[str, Facts | None]]]) -> Cart:
+    """A cart to which all that has happened which could; a number takes back what made that version."""
+    cart = cart_with(A=1, B=2)
+    for change, shop in days:
+        try:
+            cart = edit(cart, [change], shop, LATER) if isinstance(change, Edit) else undo(cart, change, shop, LATER)
+        except ShopError:
+            continue
+    return cart
+
+
+@ANY_TIME
+@given(days)
+def test_what_is_written_is_read(days: list[tuple[Edit | int, dict[str, Facts | None]]]) -> None:
+    cart = after(days)
+    read = from_text(to_text(cart))
+    assert read == cart
+    assert read.told() == cart.told()
+    assert from_text(to_text(close(cart, LATER))) == close(cart, LATER)
+
+
+@ANY_TIME
+@given(days, shops, st.booleans())
+def test_a_cart_is_priced_as_one_of_which_nothing_was_made_before(
+    days: list[tuple[Edit | int, dict[str, Facts | None]]], shop: dict[str, Facts | None], stale: bool
+) -> None:
+    def wire(cart: Cart) -> tuple[bytes, str]:
+        priced = price(cart, shop, stale=stale)
+        return msgspec.json.encode(cart_out(priced)), priced.tag
+
+    cart = after(days)
+    assert wire(cart) == wire(cart) == wire(from_text(to_text(cart)))
+
+
+@ANY_TIME
+@given(days, shops)
+def test_the_encoded_answer_is_what_its_type_says(
+    days: list[tuple[Edit | int, dict[str, Facts | None]]], shop: dict[str, Facts | None]
+) -> None:
+    priced = price(after(days), shop, stale=False)
+    sent = msgspec.json.decode(msgspec.json.encode(cart_out(priced, "secret")), type=CartOut)
+    assert members(sent.lines) == members(priced.lines)
+    assert members(sent.notices) == members(priced.notices)
+    assert sent.subtotal == priced.subtotal
+    assert sent.item_count == sum(line.quantity for line in priced.lines)
+    assert (sent.subtotal.amount if sent.subtotal else 0) == sum(line.total.amount for line in priced.lines)
+    assert sent.token == "secret"
+
+
+def members(structs: object) -> object:
+    return msgspec.to_builtins(structs)
+
+
+def test_texts_of_any_script_and_line_breaks_are_kept() -> None:
+    odd = Facts('p,\n["', "日本,\n語 \u2028", {"\n": ",\n"}, "\x00", Money(1, "EUR"), 1, True)
+    cart = edit(cart_with({"A": odd}, A=1), [Edit("A", quantity=0)], {"A": odd}, LATER)
+    for number in range(HISTORY_MAX):
+        cart = edit(cart, [Edit("B", quantity=1 + number % 2)], SHOP, LATER)
+        assert from_text(to_text(cart)) == cart
+    assert cart.history[0].version == 3
+    assert cart.past.count == len(cart.told()) == HISTORY_MAX
+
+
+def test_entries_keep_their_time_to_the_millisecond_and_all_kinds() -> None:
+    moments = [datetime(2026, 1, 1, 0, 0, 0, 1000 * n, tzinfo=UTC) for n in (0, 1, 499, 500, 999)]
+    line = cart_with(A=1).lines[0]
+    entries = [
+        Change(n, at, kind, "A", 2, 3, line if kind == "removed" else None)
+        for n, (at, kind) in enumerate(zip(moments, ("added", "set", "removed", "merged", "undone"), strict=True))
+    ]
+    note = PriceNote(9, MOMENT, "A", Money(1, "EUR"), Money(2, "USD"))
+    past = History().followed_by(entries).followed_by([note])
+    assert past.told() == [*entries, note]
+    assert History.of(past.json) == past
+
+
+# As it was written between release 0.1.0 and the present form: with prices noted beside the changes.
+FIRST = """{"id":"c","version":4,"owner":"u","token_hash":null,"currency":"EUR","lines":[["A",1,2,
+{"amount":450,"currency":"EUR"},["p","Tea",{},null,{"amount":500,"currency":"EUR"},7,true]]],"history":[
+[1,"2026-11-23T12:00:00Z","added","A",0,1,null],
+[2,"2026-11-23T12:00:00.5Z","added","B",0,2,null],
+[3,"2026-11-23T12:00:01Z","removed","B",2,0,["B",7,2,{"amount":450,"currency":"EUR"},
+["p","Tea",{},null,{"amount":450,"currency":"EUR"},null,true]]],
+[4,"2026-11-23T12:00:02Z","set","A",1,2,null]],
+"price_notes":[[3,"2026-11-23T12:00:01Z","A",{"amount":450,"currency":"EUR"},{"amount":500,"currency":"EUR"}]],
+"created_at":"2026-11-23T12:00:00Z","updated_at":"2026-11-23T12:00:02Z","expires_at":"2026-12-23T12:00:00Z",
+"is_open":true}"""
+
+
+def test_a_record_of_the_first_form_is_read_and_written_in_the_present_one() -> None:
+    cart = from_text(FIRST)
+    assert wanted(cart) == {"A": 2}
+    assert [(one.version, one.sku, one.before) for one in cart.told()] == [
+        (1, "A", 0),
+        (2, "B", 0),
+        (3, "A", Money(450, "EUR")),
+        (3, "B", 2),
+        (4, "A", 1),
+    ]
+    assert from_text(to_text(cart)) == cart
+    # Behind the line that was removed, which finds its place free.
+    added = edit(cart, [Edit("C", delta=1)], SHOP, LATER)
+    assert [line.position for line in undo(added, 3, SHOP, LATER).lines] == [1, 7, 8]
+
+
+@pytest.mark.parametrize("indent", [None, 0, 2])
+def test_a_history_that_somebody_has_laid_out_anew_is_told_and_stays_bounded(indent: int | None) -> None:
+    cart = cart_with(A=1)
+    for number in range(HISTORY_MAX + 10):
+        cart = edit(cart, [Edit("A", quantity=2 + number % 2)], SHOP, LATER)
+    anew = from_text(json.dumps(json.loads(to_text(cart)), indent=indent))
+    assert anew.told() == cart.told()
+    for number in range(2 * HISTORY_MAX):
+        anew = edit(anew, [Edit("A", quantity=4 + number % 2)], SHOP, LATER)
+        assert anew.told()[-1].version == anew.version
+    assert len(anew.told()) == HISTORY_MAX
+
+
+def full_cart() -> tuple[Cart, dict[str, Facts | None]]:
+    shop: dict[str, Facts | None] = {f"S{number}": facts(stock=500) for number in range(LINES_MAX)}
+    cart = cart_with(shop, **dict.fromkeys(shop, 1))
+    price(cart, shop, stale=False)
+    to_text(cart)
+    return cart, shop
+
+
+def made_anew(before: PricedCart, now: PricedCart) -> list[str]:
+    """Of which lines something was made that was not there before."""
+    known = {id(one) for one in before.shown}
+    return [one.line.sku for one in now.shown if id(one) not in known]
+
+
+def test_a_change_makes_anew_only_the_line_it_touches() -> None:
+    cart, shop = full_cart()
+    changed = edit(cart, [Edit("S7", delta=1)], shop, LATER)
+    assert [line.sku for line, was in zip(changed.lines, cart.lines, strict=True) if line is not was] == ["S7"]
+    assert made_anew(price(cart, shop, stale=False), price(changed, shop, stale=False)) == ["S7"]
+    assert [line.sku for line in changed.lines if "packed" not in line.__dict__] == ["S7"]
+
+
+def test_another_price_makes_anew_only_its_line_and_a_change_adopts_it() -> None:
+    cart, shop = full_cart()
+    dearer = shop | {"S3": facts(200, stock=500)}
+    assert made_anew(price(cart, shop, stale=False), price(cart, dearer, stale=False)) == ["S3"]
+    changed = edit(cart, [Edit("S7", delta=1)], dearer, LATER)
+    assert [line.sku for line, was in zip(changed.lines, cart.lines, strict=True) if line is not was] == ["S3", "S7"]
+
+
+def test_a_cart_that_was_read_shares_the_facts_of_the_catalogue_after_its_next_change() -> None:
+    cart, shop = full_cart()
+    changed = edit(from_text(to_text(cart)), [Edit("S7", delta=1)], shop, LATER)
+    assert all(line.seen is shop[line.sku] for line in changed.lines)
+
+
+def test_a_full_record_is_small() -> None:
+    cart = new_cart("c", None, "hash", MOMENT)
+    cart = edit(cart, [Edit("A", delta=1)], SHOP, LATER)
+    for number in range(HISTORY_MAX):
+        cart = edit(cart, [Edit("A", quantity=2 + number % 2)], SHOP, LATER)
+    assert len(to_text(cart)) < 40 * HISTORY_MAX

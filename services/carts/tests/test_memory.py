@@ -169,13 +169,13 @@ async def test_a_change_of_nothing_is_never_decided_on_a_stale_cart(replicas: Re
 
 
 async def test_if_match_is_held_against_the_cart_and_not_against_what_is_remembered(replicas: Replicas) -> None:
-    stale = (await replicas.there.get()).headers["ETag"]
+    stale = (await replicas.here.get()).headers["ETag"]
     tag = (await replicas.here.set("A", 5)).headers["ETag"]
-    for method, path, body in (("PUT", "/lines/A", {"quantity": 9}), ("DELETE", "", None)):
-        answer = await replicas.there.call(method, path, json=body, headers={"If-Match": stale})
-        assert (answer.status_code, quantities(answer.json()["current"])["A"]) == (412, 5)
     answer = await replicas.there.set("A", 6, headers={"If-Match": tag})
     assert (answer.status_code, quantities(answer.json())["A"]) == (200, 6)
+    for method, path, body in (("PUT", "/lines/A", {"quantity": 9}), ("DELETE", "", None)):
+        answer = await replicas.here.call(method, path, json=body, headers={"If-Match": stale})
+        assert (answer.status_code, quantities(answer.json()["current"])["A"]) == (412, 6)
 
 
 async def test_a_cart_deleted_elsewhere_is_not_changed_here(replicas: Replicas) -> None:

@@ -12,8 +12,8 @@ from shopkit.idempotency import Replay
 from shopkit.values import Clock
 
 CARTS_MAX = 10_000
-# Lines and entries of histories together; each takes about 1 KB.
-ENTRIES_MAX = 30_000
+# Lines and entries of histories together; each takes about 0.6 KB: 48 MB at most.
+ENTRIES_MAX = 80_000
 
 
 class Unsure(Exception):

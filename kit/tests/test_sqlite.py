@@ -14,6 +14,7 @@ from shopkit.errors import Unavailable
 from shopkit.idempotency import KEPT, Replay, ReplayExists
 from shopkit.metrics import Metrics
 from shopkit.sqlite import (
+    BATCH_BYTES_MAX,
     REPLAYS,
     Sqlite,
     find_replay,
@@ -90,6 +91,16 @@ async def test_six_hundred_writes_at_once_share_few_commits(database: Sqlite) ->
     done = await asyncio.gather(*(database.write("add", adding(f"{n:03}")) for n in range(600)))
     assert names(database) == sorted(done) == [f"{n:03}" for n in range(600)]
     assert len(commits) == 3
+
+
+async def test_large_writes_share_no_commit_that_would_be_too_large(database: Sqlite) -> None:
+    commits: list[str] = []
+    assert database._writer is not None
+    database._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    sizes = [BATCH_BYTES_MAX // 2] * 4 + [BATCH_BYTES_MAX * 2, 1]
+    await asyncio.gather(*(database.write("add", adding(str(n)), size) for n, size in enumerate(sizes)))
+    assert names(database) == list("012345")
+    assert len(commits) == 4
 
 
 async def test_a_failing_write_takes_back_only_itself(database: Sqlite) -> None:

@@ -10,7 +10,7 @@ import pymongo
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 
 from shopkit import deadline
 from shopkit.errors import Unavailable
@@ -26,12 +26,7 @@ Work = Callable[[Database, Session | None], Awaitable[T]]
 Migration = Callable[[Database], Awaitable[None]]
 
 DURABLE: Any = {"w": "majority", "journal": True, "readConcernLevel": "majority", "tz_aware": True}
-PATIENCE: Any = {
-    "serverSelectionTimeoutMS": 2000,
-    "connectTimeoutMS": 1000,
-    "maxPoolSize": 50,
-    "maxIdleTimeMS": 300_000,
-}
+PATIENCE: Any = {"serverSelectionTimeoutMS": 2000, "connectTimeoutMS": 1000, "maxPoolSize": 50, "maxIdleTimeMS": 300000}
 CALL_SECONDS = 3.0
 MIGRATION_SECONDS = 60.0
 MIGRATION_POLL_SECONDS = 0.05
@@ -81,11 +76,9 @@ class Mongo:
             try:
                 with pymongo.timeout(deadline.remaining(seconds)):
                     yield self._database()
-            except DuplicateKeyError:
-                raise
             except PyMongoError as error:
-                passing = isinstance(error, OperationFailure) and error.code in PASSING_CODES
-                if error.timeout or passing or isinstance(error, ConnectionFailure):
+                is_passing = getattr(error, "code", None) in PASSING_CODES
+                if error.timeout or is_passing or isinstance(error, ConnectionFailure):
                     raise Unavailable(f"MongoDB does not answer: {type(error).__name__}.") from error
                 raise
 

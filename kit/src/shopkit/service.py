@@ -58,17 +58,19 @@ def service(
     verifier: Verifier,
     collaborators: dict[str, Any],
     checks: dict[str, meta.Check],
+    reports: dict[str, meta.Check] | None = None,
     lifespan: Callable[[], AbstractAsyncContextManager[None]],
     ready_made: ReadyMade = Edge.ready_made,
 ) -> Application:
     """Builds the application.
 
-    `collaborators` are handed to routes that name them as parameters; `checks` decide readiness; `lifespan` opens and
-    closes whatever needs a running event loop. `ready_made` answers what it can before the framework is asked.
+    `collaborators` are handed to routes that name them as parameters; `checks` decide readiness, `reports` are only
+    told beside them; `lifespan` opens and closes whatever needs a running event loop. `ready_made` answers what it can
+    before the framework is asked.
     """
     log = logs.start_logging(about.name, about.version, settings.log_level, settings.log_format)
     contract = files(about.name).joinpath("openapi.json").read_bytes()
-    collaborators = {**collaborators, "meta": meta.Meta(about, metrics, checks, contract)}
+    collaborators = {**collaborators, "meta": meta.Meta(about, metrics, checks, reports or {}, contract)}
     build = partial(
         Litestar,
         [*handlers, *meta.handlers()],

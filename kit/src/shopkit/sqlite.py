@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,8 +22,10 @@ from shopkit.metrics import Metrics
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 Outcome = tuple[Any, Exception | None]
+Waiting = tuple[Work[Any], int, asyncio.Future[Any]]
 
 BATCH_MAX = 256
+BATCH_BYTES_MAX = 1024 * 1024
 BUSY_SECONDS = 5.0
 PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
 REPLAYS = """
@@ -61,7 +64,7 @@ class Sqlite:
         self._writer: sqlite3.Connection | None = None
         self._scans = ThreadPoolExecutor(1, "scan")
         self._writes = ThreadPoolExecutor(1, "write")
-        self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._waiting: list[Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
@@ -97,15 +100,18 @@ class Sqlite:
         with self._reading(operation):
             return await asyncio.get_running_loop().run_in_executor(self._scans, work, opened(self._scanner))
 
-    async def write(self, operation: str, work: Work[T]) -> T:
-        """What `work` returns, once its changes are durable; what it raises, with its changes taken back."""
+    async def write(self, operation: str, work: Work[T], size: int = 0) -> T:
+        """What `work` returns, once its changes are durable; what it raises, with its changes taken back.
+
+        It writes about `size` bytes: those that are committed together are at most so many, and so large.
+        """
         opened(self._writer)
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, done))
+        self._waiting.append((work, size, done))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         with self._call(operation):
-            return await asyncio.shield(done)
+            return await done
 
     @contextmanager
     def _reading(self, operation: str) -> Iterator[None]:
@@ -118,11 +124,14 @@ class Sqlite:
     async def _flush(self) -> None:
         """Commits all that waits, and all that comes meanwhile, so many at once as there are."""
         while self._waiting:
-            batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-            works = [work for work, _ in batch]
-            outcomes = await asyncio.get_running_loop().run_in_executor(self._writes, self._commit, works)
-            for (_, done), (result, fault) in zip(batch, outcomes, strict=True):
-                done.set_exception(fault) if fault is not None else done.set_result(result)
+            sizes = accumulate(size for _, size, _ in self._waiting[:BATCH_MAX])
+            count = max(1, sum(size <= BATCH_BYTES_MAX for size in sizes))
+            batch, self._waiting = self._waiting[:count], self._waiting[count:]
+            outcomes = await asyncio.get_running_loop().run_in_executor(self._writes, self._commit, batch)
+            # Whoever has left has cancelled only what they wait for.
+            for (_, _, done), (result, fault) in zip(batch, outcomes, strict=True):
+                if not done.done():
+                    done.set_exception(fault) if fault is not None else done.set_result(result)
         self._flushing = None
 
     def _connect(self) -> sqlite3.Connection:
@@ -148,15 +157,15 @@ class Sqlite:
                     raise
         return connection
 
-    def _commit(self, works: list[Work[Any]]) -> list[Outcome]:
+    def _commit(self, batch: list[Waiting]) -> list[Outcome]:
         connection = opened(self._writer)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            outcomes = [_attempt(connection, work) for work in works]
+            outcomes = [_attempt(connection, work) for work, _, _ in batch]
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             connection.rollback()
-            return [(None, Unavailable(f"The database cannot be written: {error}."))] * len(works)
+            return [(None, Unavailable(f"The database cannot be written: {error}."))] * len(batch)
         return outcomes
 
 
@@ -173,8 +182,7 @@ def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> Outcome:
 
 def is_duplicate(error: sqlite3.IntegrityError, column: str) -> bool:
     """Whether a UNIQUE or PRIMARY KEY constraint on `table.column` refused the write."""
-    is_unique = error.sqlite_errorname.endswith(("_UNIQUE", "_PRIMARYKEY"))
-    return is_unique and column in str(error)
+    return error.sqlite_errorname.endswith(("_UNIQUE", "_PRIMARYKEY")) and column in str(error)
 
 
 def keep_replay(connection: sqlite3.Connection, replay: Replay | None) -> None:

@@ -127,6 +127,46 @@ async def test_20_writers_on_two_replicas_lose_nothing(kept: Kept) -> None:
     assert after.version == 21
 
 
+async def test_64_saves_at_once_are_all_kept_but_for_the_stale_ones(kept: Kept) -> None:
+    other = await kept.replica()
+    carts = [kept.cart(A=1) for _ in range(64)]
+    await asyncio.gather(*(kept.store.add(cart, None) for cart in carts))
+    for cart in carts[::10]:
+        await other.save(edit(cart, [Edit("C", delta=1)], SHOP, kept.clock()), None)
+    nexts = [edit(cart, [Edit("B", delta=1)], SHOP, kept.clock()) for cart in carts]
+    outcomes = await asyncio.gather(*(kept.store.save(cart, None) for cart in nexts), return_exceptions=True)
+    stale = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, RecordChanged)]
+    assert stale == list(range(0, 64, 10))
+    assert all(outcome is None for number, outcome in enumerate(outcomes) if number not in stale)
+    found = await asyncio.gather(*(other.find(cart.id) for cart in carts))
+    assert [cart for cart, outcome in zip(found, outcomes, strict=True) if outcome is None] == [
+        cart for cart, outcome in zip(nexts, outcomes, strict=True) if outcome is None
+    ]
+
+
+async def test_a_caller_who_leaves_takes_no_other_along(kept: Kept) -> None:
+    carts = [kept.cart(A=1) for _ in range(3)]
+    for cart in carts:
+        await kept.store.add(cart, None)
+    saves = [asyncio.create_task(kept.store.save(touched(cart, kept.clock()), None)) for cart in carts]
+    await asyncio.sleep(0)
+    saves[1].cancel()
+    outcomes = await asyncio.gather(*saves, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [type(None), asyncio.CancelledError, type(None)]
+    assert await kept.store.find(carts[2].id) == touched(carts[2], kept.clock())
+
+
+async def test_a_cart_that_was_swept_out_is_not_brought_back(kept: Kept) -> None:
+    cart = kept.cart(owner="user", A=1)
+    await kept.store.add(cart, None)
+    kept.clock.moment = cart.expires_at
+    # Room is made for it by sweeping the expired one out.
+    await kept.store.add(kept.cart(owner="user"), None)
+    with pytest.raises(RecordChanged):
+        await kept.store.save(touched(cart, kept.clock()), None)
+    assert await kept.store.find(cart.id) is None
+
+
 async def test_a_user_has_one_open_cart_however_many_are_made_at_once(kept: Kept) -> None:
     stores = [kept.store, await kept.replica()]
     outcomes = await asyncio.gather(

@@ -12,6 +12,7 @@ from litestar import Response
 
 from carts.cart import Cart, Catalogue, new_cart, touched
 from carts.catalogue import ProductCatalogue, Told
+from carts.memory import KnownCarts, Memory, Unsure
 from carts.pricing import PricedCart, price
 from carts.schemas import CartOut, cart_out
 from carts.store import CartStore, OwnerHasCart
@@ -39,6 +40,7 @@ class Shop:
     def __init__(self, store: CartStore, catalogue: ProductCatalogue, clock: Clock, metrics: Metrics) -> None:
         self.store = store
         self.clock = clock
+        self._memory = Memory(clock)
         self._catalogue = catalogue
         self._changed = metrics.counter("carts_changed", "Changes of carts", "kind", "outcome")
         self._conflicts = metrics.counter("conflicts_retried", "Changes begun again because another was faster")
@@ -52,15 +54,30 @@ class Shop:
         told = await self.look_up(cart)
         return price(cart, told.facts, stale=told.stale)
 
-    async def retry(self, kind: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Makes the attempt, again while others are faster; counts how it went."""
+    def reading(self) -> KnownCarts:
+        """The carts as the store has them now."""
+        return KnownCarts(self._memory, self.store, reads=True)
+
+    async def retry(self, kind: str, attempt: Callable[[KnownCarts], Awaitable[T]]) -> T:
+        """Makes the attempt, again while others are faster; counts how it went.
+
+        It begins with carts that are remembered. What then would not be settled by a save is decided anew on carts
+        that are read, as is every later attempt after that.
+        """
+        reads = False
         for number in range(ATTEMPTS):
+            known = KnownCarts(self._memory, self.store, reads=reads)
             try:
-                result = await attempt()
+                result = await attempt(known)
+            except Unsure:
+                reads = True
             except (RecordChanged, OwnerHasCart):
                 self._conflicts.inc()
                 await asyncio.sleep(random.uniform(0, PAUSE_SECONDS * min(number, 10)))  # noqa: S311
             except ShopError as error:
+                if known.is_unsure:
+                    reads = True
+                    continue
                 self._changed.labels(kind, error.code).inc()
                 raise
             else:
@@ -76,24 +93,38 @@ def hash_of(token: str) -> str:
 
 
 async def change_once(
-    request: ShopRequest, shop: Shop, cart: Cart, rule: Rule, skus: Sequence[str], remember: Remember
+    request: ShopRequest,
+    shop: Shop,
+    known: KnownCarts,
+    cart: Cart,
+    rule: Rule,
+    skus: Sequence[str],
+    remember: Remember,
 ) -> Response[CartOut]:
     """Applies `rule`, which may bring in `skus`, and saves; RecordChanged if another was faster. Answers the cart."""
     told = await shop.look_up(cart, skus)
     await require_version(request, shop, cart)
     after = rule(cart, told.facts)
+    if after is cart:
+        known.require_sure()
     priced = price(after, told.facts, stale=told.stale)
     answer = request.answer(cart_out(priced), tag=priced.tag)
     replay = remember(answer)
     if after is not cart:
-        await shop.store.save(after, replay)
+        await known.save(after, replay)
     elif replay is not None:
         await shop.store.keep_replay(replay)
     return answer
 
 
 async def make_cart(
-    request: ShopRequest, shop: Shop, owner: str | None, rule: Rule, skus: Sequence[str], remember: Remember
+    request: ShopRequest,
+    shop: Shop,
+    known: KnownCarts,
+    owner: str | None,
+    rule: Rule,
+    skus: Sequence[str],
+    remember: Remember,
 ) -> Response[CartOut]:
     """A new cart with what `rule` puts into it; a guest's comes with its token. OwnerHasCart if another was faster."""
     token = None if owner else secrets.token_urlsafe(TOKEN_BYTES)
@@ -105,7 +136,7 @@ async def make_cart(
     priced = price(cart, told.facts, stale=told.stale)
     headers = {"Location": request.location(f"/carts/{cart.id}")}
     answer = request.answer(cart_out(priced, token), status=201, tag=priced.tag, headers=headers)
-    await shop.store.add(cart, remember(answer))
+    await known.add(cart, remember(answer))
     return answer
 
 

@@ -4,6 +4,7 @@ from litestar import Response
 
 from carts.cart import GUEST_LIFE, CartNotFound, close, new_cart
 from carts.changing import Shop, hash_of, require_version
+from carts.memory import KnownCarts
 from carts.merge import Mode, merge
 from carts.pricing import price
 from carts.schemas import MergeOut, merge_out
@@ -20,24 +21,24 @@ async def merge_carts(request: ShopRequest, shop: Shop, token: str, mode: Mode) 
     user_id = request.caller.id
     key = Key(token, f"merge {user_id}", b"", shop.clock, kept=GUEST_LIFE)
 
-    async def attempt() -> Response[MergeOut]:
+    async def attempt(known: KnownCarts) -> Response[MergeOut]:
         before = await shop.store.find_replay(key.id)
         if before is not None:
             return key.replay(before)
-        guest = await shop.store.find_of_token(hash_of(token))
+        guest = await known.find_of_token(hash_of(token))
         if guest is None:
             raise CartNotFound
         moment = shop.clock()
-        saved = await shop.store.find_of_owner(user_id) or new_cart(new_id(), user_id, None, moment)
+        saved = await known.find_of_owner(user_id) or new_cart(new_id(), user_id, None, moment)
         await require_version(request, shop, saved)
         told = await shop.look_up(saved, (line.sku for line in guest.lines))
         merged, report = merge(saved, guest, mode, told.facts, moment)
         answer = request.answer(merge_out(price(merged, told.facts, stale=told.stale), report))
         try:
-            await shop.store.merge(merged, close(guest, moment), key.remember(answer))
+            await known.merge(merged, close(guest, moment), key.remember(answer))
         except ReplayExists:
             # The same request was faster elsewhere; its answer is ours.
-            return await attempt()
+            return await attempt(known)
         return answer
 
     return await shop.retry("merged", attempt)

@@ -11,6 +11,7 @@ from litestar.types import ControllerRouterHandler
 from carts import cart as rules
 from carts.cart import Cart, CartNotFound, Edit
 from carts.changing import CartBusy, Rule, Shop, change_once, make_cart, require_version
+from carts.memory import KnownCarts
 from carts.merging import merge_carts
 from carts.schemas import (
     CartIn,
@@ -65,12 +66,12 @@ async def add_to_my_cart(
     edits = data.edits()
 
     async def work(remember: Remember) -> Response[CartOut]:
-        async def attempt() -> Response[CartOut]:
-            cart = await visitor.find_current(shop)
+        async def attempt(known: KnownCarts) -> Response[CartOut]:
+            cart = await visitor.find_current(known)
             rule, skus = _editing(shop, edits)
             if cart is None:
-                return await make_cart(request, shop, visitor.user_id, rule, skus, remember)
-            return await change_once(request, shop, cart, rule, skus, remember)
+                return await make_cart(request, shop, known, visitor.user_id, rule, skus, remember)
+            return await change_once(request, shop, known, cart, rule, skus, remember)
 
         return await shop.retry("added", attempt)
 
@@ -80,7 +81,7 @@ async def add_to_my_cart(
 @get("/carts/current", before_request=maybe_signed_in, opt=TAGGED, summary="My cart", responses=raises(CartNotFound))
 async def show_my_cart(request: ShopRequest, shop: Carts, cart_token: Token = None) -> Response[CartOut]:
     """The signed-in user's cart, or the one the token opens."""
-    cart = await Visitor.of(request, cart_token).find_current(shop)
+    cart = await Visitor.of(request, cart_token).find_current(shop.reading())
     if cart is None:
         raise CartNotFound("You have no cart yet.")
     return await _answer(request, shop, cart)
@@ -93,7 +94,8 @@ async def show_cart(
     request: ShopRequest, cart_id: FromPath[str], shop: Carts, cart_token: Token = None
 ) -> Response[CartOut]:
     """The cart, at present prices."""
-    return await _answer(request, shop, await Visitor.of(request, cart_token).get_open(shop, cart_id))
+    cart = await Visitor.of(request, cart_token).get_open(shop.reading(), cart_id)
+    return await _answer(request, shop, cart)
 
 
 @delete(
@@ -107,11 +109,11 @@ async def delete_cart(request: ShopRequest, cart_id: FromPath[str], shop: Carts,
     """Deletes the cart; so does asking again."""
     visitor = Visitor.of(request, cart_token)
 
-    async def attempt() -> None:
-        cart = await visitor.get(shop, cart_id)
+    async def attempt(known: KnownCarts) -> None:
+        cart = await visitor.get(known, cart_id)
         if cart.is_open:
             await require_version(request, shop, cart)
-            await shop.store.save(rules.close(cart, shop.clock()), None)
+            await known.save(rules.close(cart, shop.clock()), None)
 
     await shop.retry("deleted", attempt)
 
@@ -191,7 +193,8 @@ async def show_history(
     request: ShopRequest, cart_id: FromPath[str], shop: Carts, cart_token: Token = None
 ) -> Response[HistoryOut]:
     """What happened to the cart, newest first: the last 200 changes of lines and of their prices."""
-    return request.answer(history_out(await Visitor.of(request, cart_token).get_open(shop, cart_id)))
+    cart = await Visitor.of(request, cart_token).get_open(shop.reading(), cart_id)
+    return request.answer(history_out(cart))
 
 
 @post(
@@ -241,8 +244,9 @@ async def _change(
     rule, skus = changing
 
     async def work(remember: Remember) -> Response[CartOut]:
-        async def attempt() -> Response[CartOut]:
-            return await change_once(request, shop, await visitor.get_open(shop, cart_id), rule, skus, remember)
+        async def attempt(known: KnownCarts) -> Response[CartOut]:
+            cart = await visitor.get_open(known, cart_id)
+            return await change_once(request, shop, known, cart, rule, skus, remember)
 
         return await shop.retry(kind, attempt)
 

@@ -14,8 +14,10 @@ class OwnerHasCart(Exception):
 class CartStore(Store, Protocol):
     """Where carts live. One cart is one record; every method is atomic, and durable when it returns.
 
-    Expired carts are not found. A `replay` is kept by the same transaction as the change, or raises
-    `shopkit.idempotency.ReplayExists`, and then nothing was changed.
+    Calls may share a round trip or a commit, but neither an outcome nor a deadline: one that fails, is slow or is left
+    by its caller fails no other. A find tells what was kept when it was called, or later. Expired carts are not found.
+    A `replay` is kept by the same transaction as the change, or raises `shopkit.idempotency.ReplayExists`, and then
+    nothing was changed.
     """
 
     async def find(self, cart_id: str) -> Cart | None:
@@ -35,7 +37,10 @@ class CartStore(Store, Protocol):
         ...
 
     async def save(self, cart: Cart, replay: Replay | None) -> None:
-        """Keeps the cart's next version. RecordChanged unless the one before it is what is kept now."""
+        """Keeps the cart's next version. RecordChanged unless the one before it is what is kept now.
+
+        Unavailable leaves open whether it is kept. A cart that is gone is never brought back.
+        """
         ...
 
     async def merge(self, saved: Cart, guest: Cart, replay: Replay) -> None:

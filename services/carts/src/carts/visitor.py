@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from carts.cart import Cart, CartNotFound
-from carts.changing import Shop, hash_of
+from carts.changing import hash_of
+from carts.memory import CartFinder
 from shopkit.requests import ShopRequest
 
 
@@ -19,23 +20,23 @@ class Visitor(NamedTuple):
         caller = request.caller_or_none
         return cls(caller.id if caller else None, hash_of(token) if token else None)
 
-    async def find_current(self, shop: Shop) -> Cart | None:
+    async def find_current(self, carts: CartFinder) -> Cart | None:
         """Their open cart: the user's own, else the one the token opens."""
-        own = await shop.store.find_of_owner(self.user_id) if self.user_id else None
+        own = await carts.find_of_owner(self.user_id) if self.user_id else None
         if own is None and self.token_hash is not None:
-            return await shop.store.find_of_token(self.token_hash)
+            return await carts.find_of_token(self.token_hash)
         return own
 
-    async def get(self, shop: Shop, cart_id: str) -> Cart:
+    async def get(self, carts: CartFinder, cart_id: str) -> Cart:
         """The cart of that id, open or closed; CartNotFound unless it opens for them."""
-        cart = await shop.store.find(cart_id)
+        cart = await carts.find(cart_id)
         if cart is None or not cart.opens_for(self.user_id, self.token_hash):
             raise CartNotFound
         return cart
 
-    async def get_open(self, shop: Shop, cart_id: str) -> Cart:
+    async def get_open(self, carts: CartFinder, cart_id: str) -> Cart:
         """The open cart of that id; CartNotFound unless it opens for them."""
-        cart = await self.get(shop, cart_id)
+        cart = await self.get(carts, cart_id)
         if not cart.is_open:
             raise CartNotFound
         return cart

@@ -1,7 +1,7 @@
 """Puts the service together; the only way in."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -13,6 +13,7 @@ from products.settings import Settings
 from products.stores import open_store
 from products.view.view import View
 from shopkit.client import Hop
+from shopkit.edge import Ready, ReadyMade
 from shopkit.meta import About
 from shopkit.metrics import Metrics
 from shopkit.service import Application, service
@@ -21,6 +22,7 @@ from shopkit.values import Clock, new_id, now
 from shopkit.watch import StoreWatch
 
 NAME = "products"
+LIST, PRODUCT = "/products", "/products/{product}"
 
 
 def create_app(settings: Settings, *, clock: Clock = now, changes: ChangeLog | None = None) -> Application:
@@ -50,6 +52,25 @@ def create_app(settings: Settings, *, clock: Clock = now, changes: ChangeLog | N
             "changes": changes,
             "pictures": Images(settings.images_dir),
         },
-        checks={"store": watch.check},
+        # Reads go on while the store is down: then only writes are refused, and each says so.
+        checks={"view": view.check},
+        reports={"store": watch.check},
+        ready_made=ready_made(view),
         lifespan=lifespan,
     )
+
+
+def ready_made(view: View) -> ReadyMade:
+    """Products and lists that the view has ready, answered without a detour."""
+
+    def find(path: str, query: bytes, headers: Mapping[bytes, bytes]) -> Ready | None:
+        if not view.is_serving or b"no-cache" in headers.get(b"cache-control", b""):
+            return None
+        if path == LIST:
+            listed = view.answers.list(query)
+            return Ready(LIST, listed) if listed is not None else None
+        start, slash, name = path.rpartition("/")
+        found = view.find(name) if slash and start == LIST and not query else None
+        return Ready(PRODUCT, found.json, str(found.head.version)) if found is not None else None
+
+    return find

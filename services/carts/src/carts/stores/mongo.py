@@ -2,16 +2,21 @@
 
 from typing import Any
 
+from prometheus_client import Histogram
 from pymongo.errors import DuplicateKeyError
 
 from carts.cart import Cart
 from carts.store import OwnerHasCart
-from carts.stores.record import from_text, to_text
+from carts.stores.batches import Batches, batch_sizes
+from carts.stores.mongo_saves import Saves, changing_members
+from carts.stores.record import from_text
 from shopkit.errors import RecordChanged
 from shopkit.idempotency import Replay
 from shopkit.metrics import Metrics
 from shopkit.mongo import Database, Mongo, Session, keep_replay
 from shopkit.values import Clock
+
+FINDS_AT_ONCE = 64
 
 
 class MongoCartStore:
@@ -20,24 +25,42 @@ class MongoCartStore:
     def __init__(self, url: str, metrics: Metrics, clock: Clock) -> None:
         self._mongo = Mongo(url, "carts", [make_carts], metrics)
         self._clock = clock
+        sizes = batch_sizes(metrics)
+        self._saves = Saves(self._mongo, sizes.labels("save").observe)
+        self._by_id = self._finds("find", "_id", {}, sizes)
+        self._by_owner = self._finds("find_of_owner", "owner", {"is_open": True}, sizes)
+        self._by_token = self._finds("find_of_token", "token_hash", {"is_open": True}, sizes)
         self.prepare = self._mongo.prepare
         self.ping = self._mongo.ping
-        self.close = self._mongo.close
+
+    async def close(self) -> None:
+        for batches in (self._saves, self._by_id, self._by_owner, self._by_token):
+            await batches.close()
+        await self._mongo.close()
 
     async def find(self, cart_id: str) -> Cart | None:
-        return await self._find("find", {"_id": cart_id})
+        return _cart_in(await self._by_id.do(cart_id))
 
     async def find_of_owner(self, owner: str) -> Cart | None:
-        return await self._find("find_of_owner", {"owner": owner, "is_open": True})
+        return _cart_in(await self._by_owner.do(owner))
 
     async def find_of_token(self, token_hash: str) -> Cart | None:
-        return await self._find("find_of_token", {"token_hash": token_hash, "is_open": True})
+        return _cart_in(await self._by_token.do(token_hash))
 
-    async def _find(self, operation: str, condition: dict[str, Any]) -> Cart | None:
-        # MongoDB drops expired carts about once a minute; until then they are no longer found.
-        async with self._mongo.call(operation) as database:
-            found = await database["carts"].find_one({**condition, "expires_at": {"$gt": self._clock()}}, {"record": 1})
-        return from_text(found["record"]) if found else None
+    def _finds(
+        self, operation: str, member: str, condition: dict[str, Any], sizes: Histogram
+    ) -> Batches[str, str | None]:
+        """Finds the records' texts by one of their members, many at once."""
+
+        async def work(values: list[str]) -> list[str | None]:
+            # MongoDB drops expired carts about once a minute; until then they are no longer found.
+            wanted = {member: {"$in": list(set(values))}, **condition, "expires_at": {"$gt": self._clock()}}
+            async with self._mongo.call(operation) as database:
+                found = await database["carts"].find(wanted, {member: 1, "record": 1}).to_list()
+            texts = {each[member]: each["record"] for each in found}
+            return [texts.get(value) for value in values]
+
+        return Batches(work, FINDS_AT_ONCE, sizes.labels(operation).observe)
 
     async def add(self, cart: Cart, replay: Replay | None) -> None:
         async def work(database: Database, session: Session | None) -> None:
@@ -49,7 +72,10 @@ class MongoCartStore:
         async def work(database: Database, session: Session | None) -> None:
             await _update(database, session, cart)
 
-        await self._mongo.change("save", replay, work)
+        if replay is None:
+            await self._saves.save(cart)
+        else:
+            await self._mongo.change("save", replay, work)
 
     async def merge(self, saved: Cart, guest: Cart, replay: Replay) -> None:
         async def work(database: Database, session: Session) -> None:
@@ -82,16 +108,20 @@ class MongoCartStore:
 
 async def _update(database: Database, session: Session | None, cart: Cart) -> None:
     condition = {"_id": cart.id, "version": cart.version - 1}
-    result = await database["carts"].update_one(condition, {"$set": _members(cart)}, session=session)
+    result = await database["carts"].update_one(condition, {"$set": changing_members(cart)}, session=session)
     if result.matched_count != 1:
         raise RecordChanged
 
 
 def _members(cart: Cart) -> dict[str, Any]:
-    members = {"version": cart.version, "is_open": cart.is_open, "expires_at": cart.expires_at, "record": to_text(cart)}
     # Absent, not null: the indexes hold only the carts that have these.
     opened_by = {"owner": cart.owner, "token_hash": cart.token_hash}
-    return members | {name: value for name, value in opened_by.items() if value is not None}
+    return changing_members(cart) | {name: value for name, value in opened_by.items() if value is not None}
+
+
+def _cart_in(text: str | None) -> Cart | None:
+    # Each caller reads its own: a record that cannot be read is no fault of those found with it.
+    return from_text(text) if text else None
 
 
 async def make_carts(database: Database) -> None:

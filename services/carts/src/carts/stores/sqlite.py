@@ -56,11 +56,13 @@ class SqliteCartStore:
         await self._database.write("add", work)
 
     async def save(self, cart: Cart, replay: Replay | None) -> None:
+        text = to_text(cart)
+
         def work(connection: sqlite3.Connection) -> None:
-            _update(connection, cart)
+            _update(connection, cart, text)
             keep_replay(connection, replay)
 
-        await self._database.write("save", work)
+        await self._database.write("save", work, len(text))
 
     async def merge(self, saved: Cart, guest: Cart, replay: Replay) -> None:
         moment = to_milliseconds(self._clock())
@@ -70,8 +72,8 @@ class SqliteCartStore:
                 _sweep(connection, saved, moment)
                 _insert(connection, saved)
             else:
-                _update(connection, saved)
-            _update(connection, guest)
+                _update(connection, saved, to_text(saved))
+            _update(connection, guest, to_text(guest))
             keep_replay(connection, replay)
 
         await self._database.write("merge", work)
@@ -91,9 +93,9 @@ def _insert(connection: sqlite3.Connection, cart: Cart) -> None:
         raise OwnerHasCart from error
 
 
-def _update(connection: sqlite3.Connection, cart: Cart) -> None:
+def _update(connection: sqlite3.Connection, cart: Cart, text: str) -> None:
     sql = "UPDATE carts SET version = ?, is_open = ?, expires_at = ?, record = ? WHERE id = ? AND version = ?"
-    values = (cart.version, cart.is_open, to_milliseconds(cart.expires_at), to_text(cart), cart.id, cart.version - 1)
+    values = (cart.version, cart.is_open, to_milliseconds(cart.expires_at), text, cart.id, cart.version - 1)
     if connection.execute(sql, values).rowcount != 1:
         raise RecordChanged
 

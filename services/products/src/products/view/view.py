@@ -18,6 +18,7 @@ from products.changes import ChangeLog
 from products.product import Product
 from products.store import PositionLost, ProductStore
 from products.view.answers import Answers, Found
+from products.view.batch import Batch
 from products.view.checking import is_sound
 from products.view.home import Home
 from products.view.index import Index
@@ -44,20 +45,6 @@ BROKEN = "The read view cannot be kept; the log says why."
 log = logging.getLogger("products")
 
 
-class _Batch:
-    """Products that are shown together."""
-
-    def __init__(self) -> None:
-        self.products: dict[str, Product] = {}
-        self.shown = asyncio.get_running_loop().create_future()
-
-    def put(self, product: Product) -> None:
-        """Unless a newer version is there."""
-        present = self.products.get(product.id)
-        if present is None or present.version < product.version:
-            self.products[product.id] = product
-
-
 class View:
     """Inside `async with`, answers reads."""
 
@@ -75,11 +62,11 @@ class View:
         self._reason = FILLING
         self._position = ""
         self._kept_at = 0.0
-        self._batch: _Batch | None = None
+        self._batch: Batch | None = None
         self._showing: asyncio.Task[None] | None = None
         self._fault: Exception | None = None
         # While an index is built: what else it has to hold.
-        self._meanwhile: _Batch | None = None
+        self._meanwhile: Batch | None = None
 
     async def __aenter__(self) -> None:
         self._temporary = None if self._home else TemporaryDirectory(prefix="trolley-view-", ignore_cleanup_errors=True)
@@ -129,13 +116,13 @@ class View:
                 async with asyncio.timeout(deadline.remaining(SHOW_SECONDS)):
                     await asyncio.shield(batch.shown)
 
-    def offer(self, products: Iterable[Product]) -> _Batch | None:
+    def offer(self, products: Iterable[Product]) -> Batch | None:
         """Takes what the store has kept, to be shown soon; None where there is no index: it will begin with it."""
         for product in products:
             if self._meanwhile is not None:
                 self._meanwhile.put(product)
             if self._index is not None:
-                self._batch = self._batch or _Batch()
+                self._batch = self._batch or Batch()
                 self._batch.put(product)
         if self._batch is not None and self._showing is None:
             self._showing = asyncio.create_task(self._show())
@@ -149,7 +136,7 @@ class View:
             batch.shown.set_result(None)
         self._showing = None
 
-    async def _keep(self, batch: _Batch) -> None:
+    async def _keep(self, batch: Batch) -> None:
         index = self._index
         # Behind what failed nothing is kept: the index would claim to have come further than it has.
         if index is None or self._fault is not None:
@@ -224,13 +211,13 @@ class View:
         position = await self._store.position()
         self._tidy()
         index = await self._in_thread(Index, self._folder.path / new_id())
-        self._meanwhile = _Batch()
+        self._meanwhile = Batch()
         try:
             async for products in self._store.scan():
                 await self._in_thread(index.add, products)
             await self._in_thread(index.commit, position)
             while self._meanwhile.products:
-                late, self._meanwhile = self._meanwhile, _Batch()
+                late, self._meanwhile = self._meanwhile, Batch()
                 await self._in_thread(index.keep, late.products, position)
         except BaseException:
             with suppress(Exception):

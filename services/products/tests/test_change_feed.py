@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from products.app import create_app
 from products.changes import KEPT, PAGE_MAX, WAITING_MAX, Change, ChangeLog
 from products.product import Product
+from products.view.answers import encoded
 from shopdev.clients import Process, client_of
 from shopdev.people import People
 
@@ -66,7 +67,7 @@ def test_each_change_after_the_cursor_is_told_with_old_and_new_skus(log: ChangeL
     log.note(None, shirt)
     start = log.after(None)
     assert (start.items, start.reset) == ([], True)
-    log.note(shirt, next_of(shirt, "M", "L"))
+    log.note(encoded(shirt).head, next_of(shirt, "M", "L"))
     log.note(None, cup)
     told = log.after(start.cursor)
     assert (told.items, told.reset) == ([Change(shirt.id, 2, ["S", "M", "L"]), Change(cup.id, 1, ["CUP"])], False)

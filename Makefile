@@ -64,6 +64,10 @@ bench: install ## Compare with the peers and write bench/RESULTS.md (25 min); AR
 	@bench/install.sh
 	$(BIN)/python -m bench $(ARGS)
 
+.PHONY: peers
+peers: install ## Install the services that the benchmark compares with; needs Node
+	@bench/peers/install.sh
+
 .PHONY: clean
 clean: ## Delete caches; never data, never .venv
 	@find . -path ./.venv -prune -o -path ./.data -prune -o -type d \

@@ -36,7 +36,7 @@ SERVERS = (TROLLEY, EXPRESS, FASTAPI)
 # Below the ports that the system gives to clients, so that none of those stands in the way.
 FIRST_PORT = 23_000
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
-FULL = Scale(5, 1, 5, 0.6, carts=200, new_carts=600, accounts=20, starts=3, stores_started=2)
+FULL = Scale(5, 1, 3, 0.8, carts=200, new_carts=600, accounts=20, starts=3, stores_started=2)
 QUICK = Scale(1, 0.25, 1, 0.2, carts=30, new_carts=60, accounts=4, starts=1, stores_started=1)
 
 

@@ -64,7 +64,8 @@ def works_of_carts(server: Server, has: Callable[[str], bool], number: int, numb
         held, many = (lines, number_of_new) if lines < MOST_LINES else (MOST_LINES - 1, number_of_new // 2)
         if has(name := f"add a new SKU, {words}"):
             found.append(add_new(name, Carts(server, held, many)))
-        kinds = {"add a held SKU": add_existing, "set quantity": set_quantity, "read a cart": read_cart}
+        kinds = {"add a held SKU": add_existing, "read a cart": read_cart}
+        kinds |= {"set quantity": set_quantity} if lines == 1 else {}
         for kind, make in kinds.items():
             if has(name := f"{kind}, {words}"):
                 found.append(make(name, Carts(server, lines, number)))

@@ -86,9 +86,12 @@ def flood(server: Server, work: Work, most: Limit, kind: str, times: int, second
     before = memory(pid).rss
     # An open load must not wait for workers; a closed one is its workers.
     asked, workers = (times * maximum, rate.WORKERS_MAX) if kind == "open" else (0, times * most.width)
-    with watching(url, pid) as watch:
-        answers = rate.attack(work.load.requests, url, asked, seconds, workers)
-    recovery = _recovery(url, work.load.requests, normal_ms)
+    with watching(url, pid) as watch, ThreadPoolExecutor(1) as pool:
+        recording = pool.submit(rate.record, work.load.requests, url, asked, seconds, workers)
+        time.sleep(seconds)
+        recovery = _recovery(url, work.load.requests, normal_ms)
+        record = recording.result()
+    answers = rate.answers(record)
     shed = [answer for answer in answers if answer.code == 503]
     others = [f"{answer.code} {answer.error}".strip() for answer in answers if answer.code not in (200, 503)]
     return Outcome(

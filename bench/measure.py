@@ -8,12 +8,13 @@ from bench.processes import Memory, cpu_seconds, memory
 from bench.server import Broken, Server
 from bench.work import FEW, Work
 
-# Below this a second of load is too few requests to tell anything.
-SLOW_PER_SECOND = 200
+# Below this a second of load is too few requests to tell anything; those under way at its end must be few besides,
+# since they have cost something, but are not counted.
+SLOW_PER_SECOND, SLOWEST_PER_SECOND = 200, 20
 SLOW_SECONDS = 4
 WARM_UP_SECONDS = 2
-# Less tells nothing of the slowest of a hundred; but it has to end.
-FEWEST_AT_A_RATE = 20
+# Fewer tell nothing of the slowest of a hundred; but it has to end.
+FEWEST_AT_A_RATE, LONGEST_AT_A_RATE = 20, 3.0
 
 
 class Runner:
@@ -30,12 +31,13 @@ class Runner:
     def warm_up(self) -> None:
         """Once unmeasured; whether the server is slow at it decides how long and how wide the measured runs are."""
         self._prepare()
-        # Several seconds, so that even the slowest gets somewhere.
-        outcome = run(self.work.load, self._url, self.connections, max(self.seconds, WARM_UP_SECONDS))
+        seconds = max(self.seconds, WARM_UP_SECONDS)
+        outcome = run(self.work.load, self._url, self.connections, seconds)
         self.answers.append(outcome.answers)
-        if outcome.answers < SLOW_PER_SECOND * outcome.seconds:
-            # Those under way at the end have cost something, but are not counted: they must be few.
-            self.seconds, self.connections = self.seconds * SLOW_SECONDS, FEW
+        per_second = outcome.answers / (outcome.seconds or seconds)
+        if per_second < SLOW_PER_SECOND:
+            self.seconds *= SLOW_SECONDS
+            self.connections = FEW if per_second >= SLOWEST_PER_SECOND else 1
 
     def sample(self) -> Sample:
         """One measured run; Broken unless every answer was right."""
@@ -43,6 +45,8 @@ class Runner:
         watch = OtherWork()
         before = self._used()
         outcome = run(self.work.load, self._url, self.connections, self.seconds)
+        if not outcome.answers:
+            raise Broken(f"{self.server} has not answered {self.work.name} once in {self.seconds:g} s.")
         used = {name: (now - before[name]) / outcome.answers * 1e6 for name, now in self._used().items()}
         other_work = watch.cores()
         self.answers.append(outcome.answers)
@@ -53,7 +57,7 @@ class Runner:
     def latency(self, per_second: float, seconds: float) -> Latency:
         """How long requests take that come at that rate; Broken unless every answer was right."""
         self._prepare()
-        seconds = max(seconds, FEWEST_AT_A_RATE / per_second)
+        seconds = max(seconds, min(FEWEST_AT_A_RATE / per_second, LONGEST_AT_A_RATE))
         requests = self.work.load.requests
         if self.work.load.once:
             seconds = min(seconds, len(requests) / per_second)

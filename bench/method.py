@@ -4,7 +4,7 @@ import os
 
 from bench.comparison import Scale
 from bench.machine import Cores
-from bench.measure import SLOW_PER_SECOND, SLOW_SECONDS
+from bench.measure import SLOW_PER_SECOND, SLOW_SECONDS, SLOWEST_PER_SECOND
 from bench.work import CONNECTIONS, FEW
 
 TEXT = """\
@@ -20,10 +20,10 @@ it as neighbours' too. That of `mongod` is in nobody's CPU, and stands beside it
 database in its own processes, and is compared with the peers on MongoDB.
 
 The load: `wrk -t1 -c{wide} -d1s -s bench/load.lua URL`, with {few} connections for sign-in, and where a server answers
-fewer than {slow} requests a second, which is then loaded {longer} times as long. Every status is checked, one body in
-20, and at the end that carts hold all that was answered; and before it, that all answer product, list and search alike.
-p50 and p99 are of requests that vegeta sends at a constant rate, half of what Express can do at most: medians of
-{rate_rounds} runs. Where that rate is low, p99 is the slowest of a few.
+fewer than {slow} requests a second (1 where fewer than {slowest}), which is then loaded {longer} times as long. Every
+status is checked, one body in 20, and at the end that carts hold all that was answered; and before it, that all answer
+product, list and search alike. p50 and p99 are of requests that vegeta sends at a constant rate, half of what Express
+can do at most: medians of {rate_rounds} runs. Where that rate is low, p99 is the slowest of a few.
 
 The catalogue is made by a seeded generator (`bench/catalogue.py`) and filled through POST /products/batch. All work is
 measured on {whole:,} products; on the other sizes that which reads the catalogue, since a cart or a sign-in costs the
@@ -47,6 +47,7 @@ def method(scale: Scale, at: Cores, whole: int) -> str:
         wide=CONNECTIONS,
         few=FEW,
         slow=SLOW_PER_SECOND,
+        slowest=SLOWEST_PER_SECOND,
         longer=SLOW_SECONDS,
         rate_rounds=scale.rate_rounds,
         whole=whole,

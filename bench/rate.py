@@ -40,7 +40,12 @@ class Times(NamedTuple):
 def attack(
     requests: Sequence[Request], url: str, rate: float, seconds: float, workers: int = WORKERS_MAX
 ) -> list[Answer]:
-    """All answers; `rate` is requests a second, or 0 for as many as `workers` can, each after its answer."""
+    """All answers; as for `record`."""
+    return answers(record(requests, url, rate, seconds, workers))
+
+
+def record(requests: Sequence[Request], url: str, rate: float, seconds: float, workers: int = WORKERS_MAX) -> bytes:
+    """Sends them, for `answers`: `rate` a second, or if that is 0 as many as `workers` can, each after its answer."""
     count = max(1, round(rate * seconds)) if rate else len(requests)
     with tempfile.TemporaryDirectory() as name:
         targets, results = Path(name) / "targets", Path(name) / "results"
@@ -51,21 +56,26 @@ def attack(
         limits = [f"-duration={seconds:.3f}s", f"-timeout={TIMEOUT_SECONDS}s", "-max-body=0"]
         limits += [f"-max-workers={workers}", f"-connections={workers}", f"-workers={min(workers, 50)}"]
         _run([*command, *limits])
-        lines = _run([str(VEGETA), "encode", "--to=json", str(results)]).splitlines()
+        return results.read_bytes()
+
+
+def answers(record: bytes) -> list[Answer]:
+    """What was recorded."""
+    lines = _run([str(VEGETA), "encode", "--to=json"], record).splitlines()
     return [msgspec.json.decode(line, type=Answer) for line in lines]
 
 
-def times(answers: Sequence[Answer]) -> Times:
+def times(found: Sequence[Answer]) -> Times:
     """Of answers that must all have been right; Broken otherwise."""
-    failed = [answer for answer in answers if answer.code != 200]
-    if failed or not answers:
-        raise Broken(f"{len(failed)} of {len(answers)} failed at a constant rate: {failed[:1]}")
-    return Times(len(answers), percentile(answers, 0.5), percentile(answers, 0.99))
+    failed = [answer for answer in found if answer.code != 200]
+    if failed or not found:
+        raise Broken(f"{len(failed)} of {len(found)} failed at a constant rate: {failed[:1]}")
+    return Times(len(found), percentile(found, 0.5), percentile(found, 0.99))
 
 
-def percentile(answers: Sequence[Answer], share: float) -> float:
+def percentile(found: Sequence[Answer], share: float) -> float:
     """Milliseconds within which that share had been answered."""
-    ordered = sorted(answer.latency for answer in answers)
+    ordered = sorted(answer.latency for answer in found)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] / 1e6
 
 
@@ -78,8 +88,8 @@ def _target(request: Request, url: str) -> bytes:
     return msgspec.json.encode(target) + b"\n"
 
 
-def _run(command: list[str]) -> bytes:
-    done = subprocess.run(command, capture_output=True, check=False)
+def _run(command: list[str], given: bytes = b"") -> bytes:
+    done = subprocess.run(command, input=given, capture_output=True, check=False)
     if done.returncode:
         raise Broken(f"vegeta failed: {done.stderr[-500:].decode(errors='replace')}")
     return done.stdout

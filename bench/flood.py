@@ -74,7 +74,7 @@ def limit(server: Server, work: Work, seconds: float, widths: Sequence[int] = WI
     found = []
     for width in widths:
         answers = rate.attack(work.load.requests, server.urls[work.service], 0, seconds, width)
-        found.append(Limit(_per_second(answers, seconds), width))
+        found.append(Limit(good_per_second(answers, seconds), width))
     return max(found)
 
 
@@ -100,7 +100,7 @@ def flood(server: Server, work: Work, most: Limit, kind: str, times: int, second
         times,
         maximum,
         len(answers) / seconds,
-        _per_second(answers, seconds),
+        good_per_second(answers, seconds),
         len(shed),
         sum("Retry-After" in (answer.headers or {}) for answer in shed),
         rate.percentile(shed, 0.5) if shed else 0.0,
@@ -132,11 +132,11 @@ def fairness(server: Server, work: Work, polite: Request, greedy: Request, secon
         rate.percentile(served, 0.5) if served else float("inf"),
         rate.percentile(served, 0.99) if served else float("inf"),
         len(greedy_answers) / (seconds + 1),
-        _per_second(greedy_answers, seconds + 1),
+        good_per_second(greedy_answers, seconds + 1),
     )
 
 
-def _per_second(answers: Sequence[Answer], seconds: float) -> float:
+def good_per_second(answers: Sequence[Answer], seconds: float) -> float:
     """Right answers that were there before the load ended, a second."""
     if not answers:
         raise Broken("The load generator sent nothing.")

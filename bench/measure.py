@@ -12,7 +12,7 @@ from bench.work import FEW, Work
 # since they have cost something, but are not counted.
 SLOW_PER_SECOND, SLOWEST_PER_SECOND = 200, 20
 SLOW_SECONDS = 4
-WARM_UP_SECONDS = 2
+WARM_UP_TIMES = 2
 # Fewer tell nothing of the slowest of a hundred; but it has to end.
 FEWEST_AT_A_RATE, LONGEST_AT_A_RATE = 20, 3.0
 
@@ -31,7 +31,7 @@ class Runner:
     def warm_up(self) -> None:
         """Once unmeasured; whether the server is slow at it decides how long and how wide the measured runs are."""
         self._prepare()
-        seconds = max(self.seconds, WARM_UP_SECONDS)
+        seconds = self.seconds * WARM_UP_TIMES
         outcome = run(self.work.load, self._url, self.connections, seconds)
         self.answers.append(outcome.answers)
         per_second = outcome.answers / (outcome.seconds or seconds)

@@ -39,9 +39,10 @@ def measure(store: str, folder: Path, seconds: float, only: Sequence[str]) -> tu
     with pinned(at.load), running_shop(store, folder, at.server) as shop:
         shop.fill(PRODUCTS)
         outcomes = list[Outcome]()
-        for work in _works(shop):
-            if only and not any(text in work.name for text in only):
-                continue
+        works = [work for work in _works(shop) if not only or any(text in work.name for text in only)]
+        if not works:
+            raise CannotMeasure("No work has any of these texts in its name.")
+        for work in works:
             tell(f"{work.name}: what saturates it")
             most = limit(shop, work, seconds)
             for times in TIMES:

@@ -37,7 +37,7 @@ SERVERS = (TROLLEY, EXPRESS, FASTAPI)
 FIRST_PORT = 23_000
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 FULL = Scale(5, 1, 3, 0.8, carts=200, new_carts=600, accounts=20, starts=3, stores_started=2)
-QUICK = Scale(1, 0.25, 1, 0.2, carts=30, new_carts=60, accounts=4, starts=1, stores_started=1)
+QUICK = Scale(1, 0.2, 1, 0.2, carts=20, new_carts=40, accounts=4, starts=1, stores_started=1)
 
 
 def main() -> None:

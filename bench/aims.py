@@ -47,8 +47,9 @@ def _ratio(rows: Sequence[Row], work: str, times: float, store: str) -> Aim:
 
 
 def _p99(rows: Sequence[Row], work: str) -> Aim:
+    # A request that was not answered took longer than any.
     times = [
-        (row.by[TROLLEY].p99_ms, f"{row.work} on {row.store}")
+        (float("inf") if row.by[TROLLEY].failed else row.by[TROLLEY].p99_ms, f"{row.work} on {row.store}")
         for row in rows
         if row.work.startswith(work) and row.catalogue == LARGEST
     ]

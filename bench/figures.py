@@ -32,7 +32,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """Milliseconds until `count` requests were answered that came at `rate` a second."""
+    """Milliseconds until `count` requests were answered that came at `rate` a second; `failed` of them were not."""
 
     work: str
     server: str
@@ -42,6 +42,7 @@ class Latency(msgspec.Struct, frozen=True):
     count: int
     p50_ms: float
     p99_ms: float
+    failed: int = 0
 
 
 class Resident(msgspec.Struct, frozen=True):

@@ -62,7 +62,7 @@ class Runner:
         if self.work.load.once:
             seconds = min(seconds, len(requests) / per_second)
         found = rate.times(rate.attack(requests, self._url, per_second, seconds))
-        return Latency(*self._names(), per_second, found.answers, found.p50_ms, found.p99_ms)
+        return Latency(*self._names(), per_second, *found)
 
     def verify(self) -> None:
         """Broken unless what was answered has also been done."""

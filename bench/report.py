@@ -74,7 +74,9 @@ def _of(row: Row, text: Callable[[Found], str]) -> list[str]:
 
 
 def _times(found: Found) -> str:
-    return "-" if found.p50_ms is None or found.p99_ms is None else f"{found.p50_ms:.1f} / {found.p99_ms:.1f}"
+    if found.p50_ms is None or found.p99_ms is None:
+        return "-"
+    return f"{found.p50_ms:.1f} / {found.p99_ms:.1f}" + (f", {found.failed} failed" if found.failed else "")
 
 
 def _ratio(row: Row) -> str:

@@ -42,6 +42,8 @@ class Found(NamedTuple):
     per_second: Figure
     p50_ms: float | None
     p99_ms: float | None
+    # Of those requests, how many were not answered.
+    failed: int
 
 
 class Row(NamedTuple):
@@ -110,6 +112,7 @@ def _found(samples: Sequence[Sample], latencies: Sequence[Latency]) -> Found:
         Figure.of(one.per_second for one in samples),
         median(one.p50_ms for one in latencies) if latencies else None,
         median(one.p99_ms for one in latencies) if latencies else None,
+        sum(one.failed for one in latencies),
     )
 
 
@@ -128,7 +131,11 @@ def _members(row: Row) -> dict[str, Any]:
         told[f"{name}_neighbours_us"] = round(found.neighbours_us, 1)
         told[f"{name}_database_us"] = round(found.database_us, 1)
         told[f"{name}_requests_per_second"] = round(found.per_second.median, 1)
-        told |= {f"{name}_p50_ms": _rounded(found.p50_ms), f"{name}_p99_ms": _rounded(found.p99_ms)}
+        told |= {
+            f"{name}_p50_ms": _rounded(found.p50_ms),
+            f"{name}_p99_ms": _rounded(found.p99_ms),
+            f"{name}_failed": found.failed,
+        }
     return told
 
 

@@ -121,6 +121,9 @@ def test_only_the_largest_catalogue_counts_for_latency_and_memory() -> None:
     assert aim_of(part, "list by category: p99") == ("9.9 ms (list by category on sqlite)", True)
     part.latencies += [Latency("list by category", "trolley", "mongodb", 100_000, 10, 10, 1, 10.1)]
     assert aim_of(part, "list by category: p99")[1] is False
+    part.latencies[-1] = Latency("list by category", "trolley", "mongodb", 100_000, 10, 10, 1, 2, failed=1)
+    assert aim_of(part, "list by category: p99") == ("inf ms (list by category on mongodb)", False)
+    assert "| 1.0 / 2.0, 1 failed | - | - |" in markdown([part], rows_of([part]))
     assert aim_of(PART, "resident memory of products") == ("299 MiB (on sqlite)", True)
 
 

@@ -6,7 +6,7 @@ from bench.load import run
 from bench.machine import OtherWork
 from bench.processes import Memory, cpu_seconds, memory
 from bench.server import Broken, Server
-from bench.work import FEW, Work
+from bench.work import FEW, ONE, Work
 
 # Below this a second of load is too few requests to tell anything; those under way at its end must be few besides,
 # since they have cost something, but are not counted.
@@ -37,7 +37,7 @@ class Runner:
         per_second = outcome.answers / (outcome.seconds or seconds)
         if per_second < SLOW_PER_SECOND:
             self.seconds *= SLOW_SECONDS
-            self.connections = FEW if per_second >= SLOWEST_PER_SECOND else 1
+            self.connections = min(self.connections, FEW if per_second >= SLOWEST_PER_SECOND else ONE)
 
     def sample(self) -> Sample:
         """One measured run; Broken unless every answer was right."""

@@ -19,11 +19,11 @@ carts ask products, what products used is in it, since Express and FastAPI read 
 it as neighbours' too. That of `mongod` is in nobody's CPU, and stands beside it as well. Trolley on SQLite has its
 database in its own processes, and is compared with the peers on MongoDB.
 
-The load: `wrk -t1 -c{wide} -d1s -s bench/load.lua URL`, with {few} connections for sign-in, and where a server answers
-fewer than {slow} requests a second (1 where fewer than {slowest}), which is then loaded {longer} times as long. Every
-status is checked, one body in 20, and at the end that carts hold all that was answered; and before it, that all answer
-product, list and search alike. p50 and p99 are of requests that vegeta sends at a constant rate, half of what Express
-can do at most: medians of {rate_rounds} runs. Where that rate is low, p99 is the slowest of a few.
+The load: `wrk -t1 -c{wide} -d1s -s bench/load.lua URL`, with one connection for sign-in, and {few} where a server
+answers fewer than {slow} requests a second (one where fewer than {slowest}), which is then loaded {longer} times as
+long. Every status is checked, one body in 20, and at the end that carts hold all that was answered; and before it, that
+all answer product, list and search alike. p50 and p99 are of requests that vegeta sends at a constant rate, half of
+what Express can do at most: medians of {rate_rounds} runs. Where that rate is low, p99 is the slowest of a few.
 
 The catalogue is made by a seeded generator (`bench/catalogue.py`) and filled through POST /products/batch. All work is
 measured on {whole:,} products; on the other sizes that which reads the catalogue, since a cart or a sign-in costs the

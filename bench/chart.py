@@ -13,9 +13,11 @@ MOST = 1.5
 COLOURS = {"Trolley on sqlite": "#1a7f64", "Trolley on mongodb": "#4fb286", "Express": "#d08a2e", "FastAPI": "#7d8597"}
 STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #1f2328; }
+  .value { font-size: 10px; }
+  .page { fill: #ffffff; }
   .title { font-size: 15px; font-weight: 600; }
   .axis { stroke: #8b949e; stroke-dasharray: 3 3; }
-  @media (prefers-color-scheme: dark) { text { fill: #e6edf3; } }
+  @media (prefers-color-scheme: dark) { text { fill: #e6edf3; } .page { fill: #0d1117; } }
 """
 
 
@@ -36,9 +38,10 @@ def chart(rows: Sequence[Row]) -> str:
     head = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + GAP}" role="img" aria-label="{words}">',
         f"<style>{STYLE}</style>",
+        f'<rect class="page" width="{WIDTH}" height="{y + GAP}"/>',
         f'<text class="title" x="16" y="24">{words}</text>',
         *_legend(),
-        f'<line class="axis" x1="{_x(1)}" x2="{_x(1)}" y1="{TOP - 8}" y2="{y}"/>',
+        f'<line class="axis" x1="{_x(1):.1f}" x2="{_x(1):.1f}" y1="{TOP - 8}" y2="{y}"/>',
     ]
     return "\n".join([*head, *body, "</svg>", ""])
 
@@ -58,7 +61,7 @@ def _group(work: str, bars: dict[str, float], top: int) -> list[str]:
         width = max(1.0, end - LEFT)
         lines.append(f'<rect x="{LEFT}" y="{y}" width="{width:.1f}" height="{BAR - 1}" fill="{COLOURS[name]}"/>')
         beyond = f", {share:.1f} times" if share > MOST else ""
-        lines.append(f'<text x="{end + 5:.1f}" y="{y + BAR - 2}" font-size="10">{bars[name]:,.0f}{beyond}</text>')
+        lines.append(f'<text class="value" x="{end + 5:.1f}" y="{y + BAR - 2}">{bars[name]:,.0f}{beyond}</text>')
     return lines
 
 

@@ -71,17 +71,17 @@ class Fairness(NamedTuple):
 
 def limit(server: Server, work: Work, seconds: float, widths: Sequence[int] = WIDTHS) -> Limit:
     """The most right answers a second, each request sent when the one before is answered."""
-    found = []
-    for width in widths:
-        answers = rate.attack(work.load.requests, server.urls[work.service], 0, seconds, width)
-        found.append(Limit(good_per_second(answers, seconds), width))
+    found = [Limit(_served(server, work, seconds, width), width) for width in widths]
+    if not max(found).per_second:
+        raise Broken(f"{server} has not answered {work.name} once in {seconds:g} s.")
     return max(found)
 
 
 def flood(server: Server, work: Work, most: Limit, kind: str, times: int, seconds: float) -> Outcome:
     """So many times what saturates it, for so long, and then until it is as before."""
     url, pid = server.urls[work.service], server.pids[work.service]
-    maximum = limit(server, work, seconds / 2, [most.width]).per_second
+    # What the last flood has left undone may let nothing through.
+    maximum = _served(server, work, seconds / 2, most.width) or most.per_second
     normal_ms = median(_calls(url, work.load.requests, CALM_SECONDS))
     before = memory(pid).rss
     # An open load must not wait for workers; a closed one is its workers.
@@ -134,6 +134,10 @@ def fairness(server: Server, work: Work, polite: Request, greedy: Request, secon
         len(greedy_answers) / (seconds + 1),
         good_per_second(greedy_answers, seconds + 1),
     )
+
+
+def _served(server: Server, work: Work, seconds: float, width: int) -> float:
+    return good_per_second(rate.attack(work.load.requests, server.urls[work.service], 0, seconds, width), seconds)
 
 
 def good_per_second(answers: Sequence[Answer], seconds: float) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -19,8 +20,9 @@ ACCOUNT = {"email": "staff@bench.example", "password": "seventeen quiet kettles"
 READY_SECONDS = 60
 STOP_SECONDS = 30
 CALL_SECONDS = 60
-# The most that one batch may hold.
-BATCH = 500
+# As many SKUs as may be asked for at once.
+BATCH = 100
+ATTEMPTS = 5
 # Peers scan the whole catalogue; from less memory than it takes they would read it from the disk each time.
 CACHE_GB = 1.0
 
@@ -79,15 +81,35 @@ class Shop(Server):
         subprocess.run(command, env=self.services["users"].environment, check=True, capture_output=True)
         token = self.call("POST", "users", "/login", 200, ACCOUNT)["access_token"]
         self.staff = {"Authorization": f"Bearer {token}"}
-        items = catalogue.products(count)
+        items, known = catalogue.products(count), catalogue.skus(count)
         for start in range(0, count, BATCH):
-            answer = self.call(
-                "POST", "products", "/products/batch", 200, {"items": items[start : start + BATCH]}, **self.staff
-            )
-            refused = [result for result in answer["results"] if result["status"] != 201]
-            if refused:
-                raise Broken(f"Products were refused: {refused[0]}")
-            self.product_ids += [result["id"] for result in answer["results"]]
+            self._add(items[start : start + BATCH])
+            found = self._ids(known[start : start + BATCH])
+            if len(found) != len(items[start : start + BATCH]):
+                raise Broken(f"{self} did not take all products: {len(found)} of those from {start} on.")
+            self.product_ids += found
+
+    def _add(self, items: list[dict[str, Any]]) -> None:
+        """One batch; again where a busy database did not answer in time, since then some of it may be there."""
+        for attempt in range(ATTEMPTS):
+            url = self.urls["products"] + "/products/batch"
+            answer = self.client.post(url, json={"items": items}, headers=self.staff)
+            if answer.status_code == 503 and attempt < ATTEMPTS - 1:
+                time.sleep(float(answer.headers.get("Retry-After", "1")))
+                continue
+            if answer.status_code != 200:
+                raise Broken(f"A batch of products was refused by {self}: {answer.status_code} {answer.text[:500]}")
+            refused = [result for result in answer.json()["results"] if result["status"] not in (200, 201)]
+            if refused and attempt == 0:
+                raise Broken(f"Products were refused by {self}: {refused[0]}")
+            return
+
+    def _ids(self, skus: list[str]) -> list[str]:
+        """The ids of the products that have them, in that order."""
+        query = "&".join(f"sku={sku}" for sku in skus)
+        products = self.call("GET", "products", f"/products?{query}")["items"]
+        by_sku = {variant["sku"]: product["id"] for product in products for variant in product["variants"]}
+        return [by_sku[sku] for sku in skus if sku in by_sku]
 
 
 @contextmanager

@@ -60,8 +60,13 @@ lock: install ## Recompile requirements/*.txt; ARGS=--upgrade takes newer versio
 	@tools/lock.sh $(ARGS)
 
 .PHONY: bench
-bench: install ## Measure and write bench/RESULTS.md
-	$(BIN)/python -m bench
+bench: install ## Compare with the peers and write bench/RESULTS.md (25 min); ARGS=--quick only sees that it works
+	@bench/install.sh
+	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: peers
+peers: install ## Install the services that the benchmark compares with; needs Node
+	@bench/peers/install.sh
 
 .PHONY: clean
 clean: ## Delete caches; never data, never .venv

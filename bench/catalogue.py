@@ -3,25 +3,9 @@
 import random
 from typing import Any
 
+from bench.vocabulary import ADJECTIVES, THINGS, rarer, weights
+
 CATEGORIES = ("Kitchen", "Outdoor", "Books", "Audio", "Clothing", "Toys", "Garden", "Stationery", "Tea", "Home")
-WORDS = (
-    *(
-        "small",
-        "warm",
-        "plain",
-        "light",
-        "heavy",
-        "folding",
-        "striped",
-        "woven",
-        "glazed",
-        "northern",
-        "quiet",
-        "bright",
-    ),
-    *("everyday", "travel", "double", "oak", "linen", "wool", "steel", "copper", "cork", "bamboo", "cotton", "paper"),
-)
-THINGS = ("kettle", "lamp", "jacket", "notebook", "speaker", "teapot", "blanket", "cup", "rucksack", "puzzle", "pen")
 TAGS = ("new", "gift", "sale", "handmade", "organic", "bestseller", "refill", "set")
 SIZES = ("S", "M", "L")
 
@@ -38,7 +22,7 @@ def skus(count: int) -> list[str]:
 
 
 def _product(source: random.Random, number: int) -> dict[str, Any]:
-    name = " ".join([*source.sample(WORDS, 2), source.choice(THINGS), str(number)]).capitalize()
+    name = " ".join([*source.sample(ADJECTIVES, 2), source.choice(THINGS), str(number)]).capitalize()
     amount = source.randrange(199, 19_999)
     variants = [
         {
@@ -50,10 +34,10 @@ def _product(source: random.Random, number: int) -> dict[str, Any]:
     ]
     return {
         "name": name,
-        "description": " ".join(source.choices(WORDS + THINGS, k=40)).capitalize() + ".",
+        "description": " ".join(source.choices(rarer(), cum_weights=weights(), k=40)).capitalize() + ".",
         "category": CATEGORIES[number % len(CATEGORIES)],
         "tags": source.sample(TAGS, 2),
-        "attributes": {"material": source.choice(WORDS), "weight": f"{source.randrange(50, 3000)} g"},
+        "attributes": {"material": source.choice(ADJECTIVES), "weight": f"{source.randrange(50, 3000)} g"},
         "image_url": f"/images/bench-{number}.svg",
         "variants": variants,
     }

@@ -1,9 +1,21 @@
 -- wrk's script: sends prepared requests in turn, checks every status, and the body of every 20th answer.
---   wrk -s load.lua URL -- FILE STATUS TEXT
+--   wrk -s load.lua URL -- FILE TEXT ONCE SECONDS
 -- FILE has a request a line: method, path, Cart-Token, Authorization and body, split by tabs. A body must hold TEXT.
+-- ONCE, if it is "once": ends as soon as there are as many answers as requests; the last may be sent more than once.
+-- SECONDS: ends then, if that is before wrk's own time, which is whole seconds.
 -- The last line of its output is the outcome as JSON.
 
-local worker
+local ffi = require("ffi")
+ffi.cdef [[
+  typedef struct { long seconds; long nanoseconds; } moment;
+  int clock_gettime(int clock, moment *now);
+]]
+local now, worker = ffi.new("moment"), nil
+
+local function seconds()
+  ffi.C.clock_gettime(1, now)
+  return tonumber(now.seconds) + tonumber(now.nanoseconds) / 1e9
+end
 
 function setup(thread)
   worker = thread
@@ -11,7 +23,8 @@ end
 
 function init(args)
   local file, unpack_line = args[1], "^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$"
-  status_wanted, text = tonumber(args[2]), args[3]
+  text, once = args[2], args[3] == "once"
+  longest = tonumber(args[4])
   requests, turn, answers, checked, wrong, example = {}, 0, 0, 0, 0, ""
   for line in io.lines(file) do
     local method, path, token, authorization, body = line:match(unpack_line)
@@ -24,13 +37,15 @@ function init(args)
 end
 
 function request()
-  turn = turn % #requests + 1
+  began = began or seconds()
+  if turn < #requests then turn = turn + 1 elseif not once then turn = 1 end
   return requests[turn]
 end
 
 function response(status, headers, body)
   answers = answers + 1
-  local good = status == status_wanted
+  ended = seconds()
+  local good = status == 200
   if good and answers % 20 == 1 then
     checked = checked + 1
     good = body:find(text, 1, true) ~= nil and body:sub(-1) == "}"
@@ -39,13 +54,23 @@ function response(status, headers, body)
     wrong = wrong + 1
     if example == "" then example = status .. " " .. body:sub(1, 300):gsub('[%c"\\]', " ") end
   end
+  if once and answers == #requests or ended - began >= longest then
+    tell(0)
+    -- wrk would sleep until its own time is up.
+    os.exit(0)
+  end
 end
 
-function done(summary, latency)
+function tell(lost)
+  local form = '\n{"answers": %d, "seconds": %.6f, "checked": %d, "wrong": %d, "lost": %d, "example": "%s"}\n'
+  io.write(string.format(form, answers, answers > 0 and ended - began or 0, checked, wrong, lost, example))
+  io.flush()
+end
+
+function done(summary)
   local errors = summary.errors
-  local lost = errors.connect + errors.read + errors.write + errors.timeout
-  print(string.format(
-    '\n{"answers": %d, "seconds": %.6f, "p50_ms": %.3f, "p99_ms": %.3f, "checked": %d, "wrong": %d, "lost": %d, "example": "%s"}',
-    worker:get("answers"), summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
-    worker:get("checked"), worker:get("wrong"), lost, worker:get("example")))
+  for _, name in ipairs({"answers", "checked", "wrong", "example", "began", "ended"}) do
+    _G[name] = worker:get(name)
+  end
+  tell(errors.connect + errors.read + errors.write + errors.timeout)
 end

@@ -6,12 +6,15 @@ import platform
 import resource
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.processes import TICKS, cpu_seconds
 
+VEGETA = Path(__file__).parent / "bin/vegeta"
+PROGRAMS = ("wrk", "taskset", str(VEGETA))
 PACKAGES = ("granian", "litestar", "msgspec", "pymongo", "aiohttp")
 
 
@@ -30,13 +33,24 @@ def cores() -> Cores:
     """Which cores do what here; CannotMeasure where something is missing."""
     if platform.system() != "Linux":
         raise CannotMeasure("The benchmark reads /proc and pins processes to cores, so it needs Linux.")
-    for program, package in (("wrk", "wrk"), ("taskset", "util-linux")):
+    for program in PROGRAMS:
         if shutil.which(program) is None:
-            raise CannotMeasure(f"{program} is missing; on Debian and Ubuntu: apt-get install {package}")
+            raise CannotMeasure(f"{program} is missing; bench/install.sh, or `make bench`, installs what is.")
     server, *load = sorted(os.sched_getaffinity(0))
     if not load:
         raise CannotMeasure("The benchmark needs two cores: one for the server, one for the load.")
     return Cores(server, tuple(load))
+
+
+@contextmanager
+def pinned(to: Collection[int]) -> Iterator[None]:
+    """Runs us, and whatever we start meanwhile, on those cores only."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, to)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def facts(folder: Path) -> list[tuple[str, str]]:
@@ -46,12 +60,15 @@ def facts(folder: Path) -> list[tuple[str, str]]:
     filesystem = _output(["df", "--output=fstype", str(folder)]).split()[-1]
     versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
     wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout.split("[")[0].strip()
+    load = f"{wrk}; vegeta {_vegeta()}"
+    peers = f"Node {_output(['node', '--version']).removeprefix('v')}; versions in bench/peers"
     return [
         ("CPU", f"{os.cpu_count()} x {model or platform.machine()}"),
         ("Memory", f"{memory:.0f} GiB"),
         ("System", f"{_output(['uname', '-sr'])}, data on {filesystem}"),
         ("Python", f"{platform.python_version()}; {', '.join(versions)}"),
-        ("Load generator", wrk),
+        ("Peers", peers),
+        ("Load generators", load),
     ]
 
 
@@ -73,6 +90,13 @@ def _busy_and_ours() -> Sequence[float]:
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     ours = cpu_seconds(os.getpid()) + ended.ru_utime + ended.ru_stime
     return (user + nice + system + irq + softirq + steal) / TICKS, ours
+
+
+def _vegeta() -> str:
+    go_mod = (Path(__file__).parent / "vegeta/go.mod").read_text()
+    return next(
+        line.split()[1] for line in go_mod.splitlines() if line.strip().startswith("github.com/tsenart/vegeta/")
+    )
 
 
 def _lines(path: str) -> list[str]:

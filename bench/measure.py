@@ -1,116 +1,109 @@
-"""Taking the figures: one sample is one kind of work on one store for a few seconds."""
+"""Taking the figures: one sample is one kind of work on one server for a few seconds."""
 
-import subprocess
-import sys
-import time
-from pathlib import Path
-from typing import NamedTuple
-
-from bench.catalogue import skus
-from bench.load import Load, Request, run
+from bench import rate
+from bench.figures import Latency, Resident, Sample
+from bench.load import run
 from bench.machine import OtherWork
 from bench.processes import Memory, cpu_seconds, memory
-from bench.shop import SERVICES, Broken, Shop
-from bench.work import Work, make_cart
+from bench.server import Broken, Server
+from bench.work import FEW, ONE, Work
 
-STOP_SECONDS = 30
-
-
-class Sample(NamedTuple):
-    """One run. CPU is that of the service's process tree; `others_us` is that of its neighbours, for the same calls."""
-
-    work: str
-    store: str
-    cpu_us: float
-    others_us: float
-    per_second: float
-    p50_ms: float
-    p99_ms: float
-    other_work: float
+# Below this a second of load is too few requests to tell anything; those under way at its end must be few besides,
+# since they have cost something, but are not counted.
+SLOW_PER_SECOND, SLOWEST_PER_SECOND = 200, 20
+SLOW_SECONDS = 4
+WARM_UP_TIMES = 2
+# Fewer tell nothing of the slowest of a hundred; but it has to end.
+FEWEST_AT_A_RATE, LONGEST_AT_A_RATE = 20, 3.0
 
 
-class Resident(NamedTuple):
-    """A service's memory when it is ready, and after many requests."""
+class Runner:
+    """One kind of work on one server, run again and again."""
 
-    service: str
-    store: str
-    at_start: Memory
-    later: Memory
+    def __init__(self, server: Server, work: Work, catalogue: int, seconds: float) -> None:
+        self.server = server
+        self.work = work
+        self.catalogue = catalogue
+        self.seconds = seconds
+        self.connections = work.connections
+        self.answers: list[int] = []
+
+    def warm_up(self) -> None:
+        """Once unmeasured; whether the server is slow at it decides how long and how wide the measured runs are."""
+        self._prepare()
+        seconds = self.seconds * WARM_UP_TIMES
+        outcome = run(self.work.load, self._url, self.connections, seconds)
+        self.answers.append(outcome.answers)
+        per_second = outcome.answers / (outcome.seconds or seconds)
+        if per_second < SLOW_PER_SECOND:
+            self.seconds *= SLOW_SECONDS
+            self.connections = min(self.connections, FEW if per_second >= SLOWEST_PER_SECOND else ONE)
+
+    def sample(self) -> Sample:
+        """One measured run; Broken unless every answer was right."""
+        self._prepare()
+        watch = OtherWork()
+        before = self._used()
+        outcome = run(self.work.load, self._url, self.connections, self.seconds)
+        if not outcome.answers:
+            raise Broken(f"{self.server} has not answered {self.work.name} once in {self.seconds:g} s.")
+        used = {name: (now - before[name]) / outcome.answers * 1e6 for name, now in self._used().items()}
+        other_work = watch.cores()
+        self.answers.append(outcome.answers)
+        own, database = used.pop(str(self._pid)), used.pop("database")
+        per_second = outcome.answers / outcome.seconds
+        return Sample(*self._names(), own, sum(used.values()), database, per_second, other_work)
+
+    def latency(self, per_second: float, seconds: float) -> Latency:
+        """How long requests take that come at that rate; Broken unless every answer was right."""
+        self._prepare()
+        seconds = max(seconds, min(FEWEST_AT_A_RATE / per_second, LONGEST_AT_A_RATE))
+        requests = self.work.load.requests
+        if self.work.load.once:
+            seconds = min(seconds, len(requests) / per_second)
+        found = rate.times(rate.attack(requests, self._url, per_second, seconds))
+        return Latency(*self._names(), per_second, *found)
+
+    def verify(self) -> None:
+        """Broken unless what was answered has also been done."""
+        try:
+            self.work.verify(self.answers, self.work.connections * len(self.answers))
+        except Broken as reason:
+            raise Broken(f"{self.work.name} of {self.server}: {reason}") from None
+
+    @property
+    def _url(self) -> str:
+        return self.server.urls[self.work.service]
+
+    @property
+    def _pid(self) -> int:
+        return self.server.pids[self.work.service]
+
+    def _names(self) -> tuple[str, str, str, int]:
+        return self.work.name, self.server.name, self.server.store, self.catalogue
+
+    def _used(self) -> dict[str, float]:
+        """CPU seconds so far of each process tree of the server, by its id, and of its database server."""
+        used = {str(pid): cpu_seconds(pid) for pid in self.server.pids.values()}
+        database = self.server.database_pid
+        return used | {"database": cpu_seconds(database) if database else 0.0}
+
+    def _prepare(self) -> None:
+        if self.work.prepare:
+            run(self.work.prepare, self._url, self.work.connections, self.seconds * SLOW_SECONDS)
 
 
-class Start(NamedTuple):
-    """One `trolley up`: seconds until it is ready, and the memory of all that then runs."""
-
-    store: str
-    is_first: bool
-    seconds: float
-    memory: Memory
-
-
-def sample(shop: Shop, work: Work, connections: int, seconds: int) -> Sample:
-    """Does the work for so many seconds. Broken unless every answer was right."""
-    url = shop.services[work.service].url
-    others = [name for name in SERVICES if name != work.service]
-    watch = OtherWork()
-    before = {name: cpu_seconds(pid) for name, pid in shop.pids.items()}
-    outcome = run(work.load, url, connections, seconds)
-    used = {name: cpu_seconds(pid) - before[name] for name, pid in shop.pids.items()}
-    other_work = watch.cores()
-    work.verify(outcome.answers, connections)
-    return Sample(
-        work.name,
-        shop.store,
-        used[work.service] / outcome.answers * 1e6,
-        sum(used[name] for name in others) / outcome.answers * 1e6,
-        outcome.answers / outcome.seconds,
-        outcome.p50_ms,
-        outcome.p99_ms,
-        other_work,
-    )
+def memories(server: Server) -> dict[str, Memory]:
+    """The present memory of each process tree, by the services that it is."""
+    names: dict[int, list[str]] = {}
+    for service, pid in server.pids.items():
+        names.setdefault(pid, []).append(service)
+    return {" + ".join(services) if len(names) == 1 else services[0]: memory(pid) for pid, services in names.items()}
 
 
-def memories(shop: Shop) -> dict[str, Memory]:
-    """The present memory of each service."""
-    return {name: memory(pid) for name, pid in shop.pids.items()}
-
-
-def exercise(shop: Shop, connections: int, number: int) -> None:
-    """At least so many requests to each service, of the kind it gets most."""
-    for name, load in _ordinary(shop).items():
-        answers = 0
-        while answers < number:
-            answers += run(load, shop.services[name].url, connections, seconds=1).answers
-
-
-def _ordinary(shop: Shop) -> dict[str, Load]:
-    cart = make_cart(shop, skus(1))
-    me = Request("GET", "/me", authorization=shop.staff["Authorization"])
-    products = [Request("GET", f"/products/{product}") for product in shop.product_ids]
-    return {
-        "users": Load([me], '"roles":['),
-        "products": Load(products, '"sku":"BENCH-'),
-        "carts": Load([Request("GET", f"/carts/{cart.id}", cart.token)], '"item_count":1'),
-    }
-
-
-def starts(store: str, folder: Path, first_port: int) -> list[Start]:
-    """`trolley up` on a fresh data folder, with the sample, and again on the same; on all cores, as people do."""
-    return [_start(store, folder, first_port, is_first=is_first) for is_first in (True, False)]
-
-
-def _start(store: str, folder: Path, first_port: int, *, is_first: bool) -> Start:
-    command = [sys.executable, "-m", "trolley", "up", "--data", str(folder), "--store", store]
-    began = time.monotonic()
-    process = subprocess.Popen(
-        [*command, "--first-port", str(first_port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
-        said = []
-        for line in process.stdout or ():
-            said.append(line)
-            if line.startswith("Trolley is ready"):
-                return Start(store, is_first, time.monotonic() - began, memory(process.pid))
-        raise Broken("trolley up ended before it was ready:\n" + "".join(said[-20:]))
-    finally:
-        process.terminate()
-        process.communicate(timeout=STOP_SECONDS)
+def residents(server: Server, catalogue: int, before: dict[str, Memory]) -> list[Resident]:
+    """What each has grown to since `before`."""
+    return [
+        Resident(service, server.name, server.store, catalogue, *before[service], *later)
+        for service, later in memories(server).items()
+    ]

@@ -20,7 +20,8 @@ from typing import NamedTuple
 import httpx
 
 from bench import parts
-from bench.shop import STORES, Service, Shop, running_shop
+from bench.server import STORES
+from bench.shop import Service, Shop, running_shop
 from shopdev.mongod import free_port
 from trolley.sample import catalogue
 
@@ -51,9 +52,9 @@ def storefront(shop: Shop, folder: Path) -> Iterator[httpx.Client]:
     """A browser's connection to the storefront of a shop that holds the sample catalogue."""
     shop.fill(0)
     items = [item.body for item in catalogue.products()]
-    results = shop.call("POST", "products", "/products/batch", 200, {"items": items})["results"]
+    results = shop.call("POST", "products", "/products/batch", 200, {"items": items}, **shop.staff)["results"]
     assert all(result["status"] == 201 for result in results)
-    addresses = {f"{name.upper()}_URL": service.url for name, service in shop.services.items()}
+    addresses = {f"{name.upper()}_URL": url for name, url in shop.urls.items()}
     port = free_port()
     own = {"PORT": str(port), "SESSION_SECRET": "x" * 40}
     service = Service("storefront", port, os.environ | addresses | own, folder / "storefront.log")

@@ -1,137 +1,139 @@
-"""Figures as people read them (RESULTS.md) and as programs do (results.json)."""
+"""Figures as people read them: RESULTS.md."""
 
-from collections.abc import Iterable, Sequence
-from statistics import median
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
 
-import msgspec
-
-from bench.measure import Resident, Sample, Start
+from bench.aims import aims
+from bench.figures import Part, Start
+from bench.rows import SERVERS, SIGN_IN_BARE, Figure, Found, Row
+from bench.server import TROLLEY
 
 NOISE = 0.1
+VERDICTS = {True: "yes", False: "**no**", None: "-"}
+NAMES = {"trolley": "Trolley", "express": "Express", "fastapi": "FastAPI"}
+LEFT = {"work", "store", "service", "start", "server", "aim", "found", "met?"}
 
 
-class Run(NamedTuple):
-    """One whole run of the benchmark."""
-
-    command: str
-    date: str
-    machine: Sequence[tuple[str, str]]
-    method: Sequence[str]
-    catalogue: int
-    requests_before_later: int
-    samples: Sequence[Sample]
-    residents: Sequence[Resident]
-    starts: Sequence[Start]
-
-
-class Figure(NamedTuple):
-    """Several values of the same thing."""
-
-    median: float
-    least: float
-    most: float
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> "Figure":
-        """Their median and range; there is at least one."""
-        ordered = sorted(values)
-        return cls(median(ordered), ordered[0], ordered[-1])
-
-    def text(self, digits: int = 0) -> str:
-        """Such as `52 (50 to 57)`."""
-        return f"{self.median:,.{digits}f} ({self.least:,.{digits}f} to {self.most:,.{digits}f})"
-
-
-def grouped(samples: Sequence[Sample]) -> dict[tuple[str, str], list[Sample]]:
-    """By work and store, in the order in which they were first taken."""
-    groups: dict[tuple[str, str], list[Sample]] = {}
-    for taken in samples:
-        groups.setdefault((taken.work, taken.store), []).append(taken)
-    works = list(dict.fromkeys(work for work, _ in groups))
-    return dict(sorted(groups.items(), key=lambda group: works.index(group[0][0])))
-
-
-def markdown(run: Run) -> str:
+def markdown(parts: Sequence[Part], rows: Sequence[Row]) -> str:
     """The page."""
+    last = max(parts, key=lambda part: (len(part.samples), part.date))
     sections = [
-        ["# Results", "", f"Written by `{run.command}` on {run.date}; do not edit.", ""],
-        [*(f"- {name}: {text}" for name, text in run.machine), f"- {_noise(run.samples)}", ""],
-        ["## Requests", "", *run.method, "", *_requests(run), ""],
-        ["## Memory of each service", "", *_residents(run), ""] if run.residents else [],
-        ["## From `trolley up` to ready", "", *_starts(run.starts), ""] if run.starts else [],
+        ["# Results", "", *_written(parts), "", *(f"- {name}: {text}" for name, text in last.machine)],
+        [f"- {_noise(parts)}", ""],
+        ["## Aims", "", "Computed from the figures below; of several the worst counts.", "", *_aims(parts, rows), ""],
+        ["![CPU of a request on each server](results.svg)", ""] if rows else [],
+        ["## How it is measured", "", last.method] if rows else [],
+        *([f"## {size:,} products", "", *_catalogue(rows, size)] for size in sorted({row.catalogue for row in rows})),
+        *_rest(parts),
     ]
     return "\n".join(line for section in sections for line in section)
 
 
-def _noise(samples: Sequence[Sample]) -> str:
-    other = Figure.of(taken.other_work for taken in samples)
+def _written(parts: Sequence[Part]) -> list[str]:
+    runs = dict.fromkeys((part.command, part.date) for part in sorted(parts, key=lambda part: part.date))
+    return [f"Written by `{command}` on {date}; do not edit." for command, date in runs]
+
+
+def _noise(parts: Sequence[Part]) -> str:
+    values = [taken.other_work for part in parts for taken in part.samples]
+    if not values:
+        return "No requests were measured"
+    other = Figure.of(values)
     verdict = "the machine was quiet" if other.median < NOISE else "THE MACHINE WAS BUSY: take the figures as too high"
     return f"Other work while measuring took {other.text(2)} of a core: {verdict}"
 
 
-def _requests(run: Run) -> list[str]:
-    rows = []
-    for (work, store), taken in grouped(run.samples).items():
-        figures = [
-            Figure.of(one.cpu_us for one in taken).text(),
-            Figure.of(one.others_us for one in taken).text(),
-            Figure.of(one.per_second for one in taken).text(),
-            Figure.of(one.p50_ms for one in taken).text(1),
-            Figure.of(one.p99_ms for one in taken).text(1),
-        ]
-        rows.append([work, store, *figures])
-    return _table(["work", "store", "CPU µs", "neighbours' µs", "requests/s", "p50 ms", "p99 ms"], rows)
+def _aims(parts: Sequence[Part], rows: Sequence[Row]) -> list[str]:
+    return table(["aim", "found", "met?"], [[one.aim, one.found, VERDICTS[one.is_met]] for one in aims(parts, rows)])
 
 
-def _residents(run: Run) -> list[str]:
-    rows = [
-        [one.service, one.store, *(f"{value:.0f}" for value in (*one.at_start, *one.later))] for one in run.residents
+def _catalogue(rows: Sequence[Row], size: int) -> list[str]:
+    chosen = [row for row in rows if row.catalogue == size]
+    measured = [row for row in chosen if row.work != SIGN_IN_BARE]
+    names = [NAMES[server] for server in SERVERS]
+    cpu_head = ["work", "store", *(f"{name} CPU µs" for name in names), "Express / Trolley"]
+    cpu = [[*_of(row, lambda found: found.cpu_us.text()), _ratio(row)] for row in chosen]
+    beside_head = ["work", "store", "neighbours' µs", *(f"mongod for {name} µs" for name in names)]
+    beside = [
+        [*cells[:2], f"{row.by[TROLLEY].neighbours_us:,.0f}", *cells[2:]]
+        for row in measured
+        for cells in [_of(row, lambda found: f"{found.database_us:,.0f}")]
     ]
-    after = f"after {run.requests_before_later:,} requests"
-    head = ["service", "store", "RSS at start", "PSS at start", f"RSS {after}", f"PSS {after}"]
-    text = "MiB of its process tree; RSS counts pages that processes share several times, PSS once."
-    return [text, "", *_table(head, rows)]
+    most = [_of(row, lambda found: found.per_second.text()) for row in measured]
+    time_head = ["work", "store", "requests/s sent", *(f"{name} p50 / p99 ms" for name in names)]
+    times = [[*cells[:2], _number(row.rate), *cells[2:]] for row in measured for cells in [_of(row, _times)]]
+    return [
+        *("CPU of the server for a request:", "", *table(cpu_head, cpu), ""),
+        *("Of that Trolley's other services, and besides it the database:", "", *table(beside_head, beside), ""),
+        *("Requests a second at most:", "", *table(["work", "store", *names], most), ""),
+        *("Time to the answer at a constant rate:", "", *table(time_head, times), ""),
+    ]
+
+
+def _of(row: Row, text: Callable[[Found], str]) -> list[str]:
+    return [row.work, row.store, *(text(row.by[name]) if name in row.by else "-" for name in SERVERS)]
+
+
+def _times(found: Found) -> str:
+    if found.p50_ms is None or found.p99_ms is None:
+        return "-"
+    return f"{found.p50_ms:.1f} / {found.p99_ms:.1f}" + (f", {found.failed} failed" if found.failed else "")
+
+
+def _ratio(row: Row) -> str:
+    return "-" if row.ratio is None else f"**{row.ratio:.1f}**"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def _rest(parts: Sequence[Part]) -> Iterable[list[str]]:
+    """What is not about single requests."""
+    if pairs := [pair for part in parts for pair in part.pairs]:
+        apart = "requests a second of two by those of one"
+        shared = "twice the CPU of a request of one by that of two, since the load has no core of its own"
+        text = (
+            f"One process and two, each on a core of its own. The factor is {apart if pairs[0].is_apart else shared}."
+        )
+        head = ["work", "store", "one: CPU µs", "two: CPU µs", "one: requests/s", "two: requests/s", "factor"]
+        cells = [[p.one_us, p.two_us, p.one_per_second, p.two_per_second] for p in pairs]
+        lines = [
+            [pair.work, pair.store, *(f"{value:,.0f}" for value in values), f"**{pair.factor:.2f}**"]
+            for pair, values in zip(pairs, cells, strict=True)
+        ]
+        yield ["## Two processes", "", text, "", *table(head, lines), ""]
+    if residents := [one for part in parts for one in part.residents]:
+        text = "MiB of the process tree; RSS counts pages that processes share several times, PSS once."
+        moments = ("with the catalogue", "after all work")
+        head = [
+            "server",
+            "store",
+            "service",
+            "products",
+            *(f"{kind} {when}" for when in moments for kind in ("RSS", "PSS")),
+        ]
+        lines = [
+            [NAMES[one.server], one.store, one.service, f"{one.catalogue:,}"]
+            + [f"{value:.0f}" for value in (one.rss, one.pss, one.rss_later, one.pss_later)]
+            for one in sorted(residents, key=lambda one: one.catalogue)
+        ]
+        yield ["## Memory", "", text, "", *table(head, lines), ""]
+    if starts := [one for part in parts for one in part.starts]:
+        text = "On all cores. Memory in MiB is that of the launcher and all that it started, on MongoDB `mongod` too."
+        yield ["## From `trolley up` to ready", "", text, "", *_starts(starts), ""]
 
 
 def _starts(starts: Sequence[Start]) -> list[str]:
-    rows = []
-    for (store, is_first), taken in _alike(starts).items():
-        memory = [Figure.of(one.memory.rss for one in taken).text(), Figure.of(one.memory.pss for one in taken).text()]
-        seconds = Figure.of(one.seconds for one in taken).text(1)
-        rows.append([store, "first, with the sample" if is_first else "second", seconds, *memory])
-    text = "On all cores. Memory in MiB is that of the launcher and all that it started, on MongoDB `mongod` too."
-    return [text, "", *_table(["store", "start", "seconds", "RSS", "PSS"], rows)]
+    lines = []
+    for store, is_first in dict.fromkeys((one.store, one.is_first) for one in starts):
+        alike = [one for one in starts if (one.store, one.is_first) == (store, is_first)]
+        figures = [Figure.of(one.seconds for one in alike).text(1)]
+        figures += [Figure.of(one.rss for one in alike).text(), Figure.of(one.pss for one in alike).text()]
+        lines.append([store, "first, with the sample" if is_first else "second", *figures])
+    return table(["store", "start", "seconds", "RSS", "PSS"], lines)
 
 
-def _alike(starts: Sequence[Start]) -> dict[tuple[str, bool], list[Start]]:
-    groups: dict[tuple[str, bool], list[Start]] = {}
-    for start in starts:
-        groups.setdefault((start.store, start.is_first), []).append(start)
-    return groups
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    rule = ["---" if name in {"work", "store", "service", "start"} else "--:" for name in head]
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns of figures to the right."""
+    rule = ["---" if name in LEFT else "--:" for name in head]
     return ["| " + " | ".join(row) + " |" for row in (head, rule, *rows)]
-
-
-def json(run: Run) -> bytes:
-    """One object a kind of work and store, then memory and starts."""
-    rows: list[dict[str, Any]] = []
-    for (work, store), taken in grouped(run.samples).items():
-        row: dict[str, Any] = {"work": work, "store": store, "catalogue": run.catalogue}
-        cpu = Figure.of(one.cpu_us for one in taken)
-        row |= {"trolley_us": round(cpu.median, 1), "trolley_us_range": [round(cpu.least, 1), round(cpu.most, 1)]}
-        row["neighbours_us"] = round(median(one.others_us for one in taken), 1)
-        row["requests_per_second"] = round(median(one.per_second for one in taken))
-        row |= {"p50_ms": median(one.p50_ms for one in taken), "p99_ms": median(one.p99_ms for one in taken)}
-        rows.append(row | {"rounds": len(taken)})
-    for one in run.residents:
-        row = {"work": f"memory of {one.service}", "store": one.store, "catalogue": run.catalogue}
-        rows.append(row | {"rss_mib": round(one.at_start.rss), "rss_mib_after_requests": round(one.later.rss)})
-    for (store, is_first), begun in _alike(run.starts).items():
-        row = {"work": "first start" if is_first else "second start", "store": store}
-        row["seconds"] = round(median(start.seconds for start in begun), 2)
-        rows.append(row | {"rss_mib": round(median(start.memory.rss for start in begun))})
-    return msgspec.json.format(msgspec.json.encode(rows), indent=1) + b"\n"

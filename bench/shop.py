@@ -13,18 +13,18 @@ from typing import Any
 import httpx
 
 from bench import catalogue
+from bench.server import SERVICES, TROLLEY, Broken, Server
 from shopdev.mongod import Mongod, free_port
 
-SERVICES = ("users", "products", "carts")
-STORES = ("sqlite", "mongodb")
 ACCOUNT = {"email": "staff@bench.example", "password": "seventeen quiet kettles"}
 READY_SECONDS = 60
 STOP_SECONDS = 30
+CALL_SECONDS = 60
+# As many SKUs as may be asked for at once.
 BATCH = 100
-
-
-class Broken(Exception):
-    """A service did not do what it must; figures of it would mean nothing."""
+ATTEMPTS = 5
+# Peers scan the whole catalogue; from less memory than it takes they would read it from the disk each time.
+CACHE_GB = 1.0
 
 
 @dataclass
@@ -67,26 +67,12 @@ class Service:
 
 
 @dataclass
-class Shop:
-    """The running services, and what one needs to call them."""
+class Shop(Server):
+    """The running services of Trolley."""
 
-    store: str
-    services: dict[str, Service]
-    client: httpx.Client
-    pids: dict[str, int] = field(default_factory=dict)
-    staff: dict[str, str] = field(default_factory=dict)
-    product_ids: list[str] = field(default_factory=list)
-
-    def call(
-        self, method: str, name: str, path: str, status: int = 200, body: object = None, **headers: str
-    ) -> dict[str, Any]:
-        """One call outside the measurement; what it answers, Broken if the status is another."""
-        sent = {header.replace("_", "-"): value for header, value in headers.items()} or self.staff
-        answer = self.client.request(method, self.services[name].url + path, json=body, headers=sent)
-        if answer.status_code != status:
-            raise Broken(f"{method} {path} of {name} on {self.store}: {answer.status_code} {answer.text[:500]}")
-        content: dict[str, Any] = answer.json()
-        return content
+    services: dict[str, Service] = field(default_factory=dict)
+    # Of MongoDB, without a database.
+    database_url: str = ""
 
     def fill(self, count: int) -> None:
         """Makes a member of staff, signs in and fills the catalogue."""
@@ -95,13 +81,35 @@ class Shop:
         subprocess.run(command, env=self.services["users"].environment, check=True, capture_output=True)
         token = self.call("POST", "users", "/login", 200, ACCOUNT)["access_token"]
         self.staff = {"Authorization": f"Bearer {token}"}
-        items = catalogue.products(count)
+        items, known = catalogue.products(count), catalogue.skus(count)
         for start in range(0, count, BATCH):
-            answer = self.call("POST", "products", "/products/batch", 200, {"items": items[start : start + BATCH]})
-            refused = [result for result in answer["results"] if result["status"] != 201]
-            if refused:
-                raise Broken(f"Products were refused: {refused[0]}")
-            self.product_ids += [result["id"] for result in answer["results"]]
+            self._add(items[start : start + BATCH])
+            found = self._ids(known[start : start + BATCH])
+            if len(found) != len(items[start : start + BATCH]):
+                raise Broken(f"{self} did not take all products: {len(found)} of those from {start} on.")
+            self.product_ids += found
+
+    def _add(self, items: list[dict[str, Any]]) -> None:
+        """One batch; again where a busy database did not answer in time, since then some of it may be there."""
+        for attempt in range(ATTEMPTS):
+            url = self.urls["products"] + "/products/batch"
+            answer = self.client.post(url, json={"items": items}, headers=self.staff)
+            if answer.status_code == 503 and attempt < ATTEMPTS - 1:
+                time.sleep(float(answer.headers.get("Retry-After", "1")))
+                continue
+            if answer.status_code != 200:
+                raise Broken(f"A batch of products was refused by {self}: {answer.status_code} {answer.text[:500]}")
+            refused = [result for result in answer.json()["results"] if result["status"] not in (200, 201)]
+            if refused and attempt == 0:
+                raise Broken(f"Products were refused by {self}: {refused[0]}")
+            return
+
+    def _ids(self, skus: list[str]) -> list[str]:
+        """The ids of the products that have them, in that order."""
+        query = "&".join(f"sku={sku}" for sku in skus)
+        products = self.call("GET", "products", f"/products?{query}")["items"]
+        by_sku = {variant["sku"]: product["id"] for product in products for variant in product["variants"]}
+        return [by_sku[sku] for sku in skus if sku in by_sku]
 
 
 @contextmanager
@@ -109,14 +117,18 @@ def running_shop(store: str, folder: Path, core: int) -> Iterator[Shop]:
     """The shop on a store, with nothing in it yet; all services share the core, each has a database of its own."""
     folder.mkdir(parents=True)
     with ExitStack() as stack:
-        server = stack.enter_context(Mongod(folder / "mongodb")) if store == "mongodb" else ""
+        shop = Shop(TROLLEY, store, stack.enter_context(httpx.Client(timeout=CALL_SECONDS)))
+        if store == "mongodb":
+            database = Mongod(folder / "mongodb", cache_gb=CACHE_GB)
+            shop.database_url = stack.enter_context(database)
+            shop.database_pid = database.process.pid if database.process else None
         ports = {name: free_port() for name in SERVICES}
         addresses = {f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()}
-        shop = Shop(store, {}, stack.enter_context(httpx.Client(timeout=30)))
         for name, port in ports.items():
-            own = {"STORE_URL": _store_url(name, folder, server), "PORT": str(port)}
+            own = {"STORE_URL": _store_url(name, folder, shop.database_url), "PORT": str(port)}
             service = Service(name, port, os.environ | addresses | own, folder / f"{name}.log")
             shop.services[name] = service
+            shop.urls[name] = service.url
             shop.pids[name] = stack.enter_context(service.running(core)).pid
         yield shop
 

@@ -1,109 +1,113 @@
 """The work that is measured: what is sent, and how it is known afterwards that it was done."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import quote_plus
 
-from bench.catalogue import CATEGORIES, skus
+from bench.catalogue import CATEGORIES
 from bench.load import Load, Request
-from bench.shop import Broken, Shop
+from bench.server import Broken, Server
+from bench.vocabulary import THINGS, searches
 
 PAGE = 20
+CONNECTIONS = 16
+# Where a whole catalogue is gone through for each, more would only wait.
+FEW = 4
+# Hashes at the same time crowd each other out of the processor's caches, and could not be told from the rest.
+ONE = 1
+# The order is each server's own, so answers differ in it.
+BEST_FIRST = "search, best first"
+LISTED = '"facets":{"category":['
 
 
 class Work(NamedTuple):
-    """A kind of request to one service. `verify` is told how many were answered; Broken if that is not so."""
+    """A kind of request to one service.
+
+    `prepare` makes ready for one more run, outside of the measurement. `verify` is told how many were answered in each
+    run so far, and how many more may have been done; Broken where the server does not bear that out.
+    """
 
     name: str
     service: str
     load: Load
-    verify: Callable[[int, int], None]
+    verify: Callable[[Sequence[int], int], None]
+    prepare: Load | None = None
+    connections: int = CONNECTIONS
 
 
-class Cart(NamedTuple):
-    """A guest's cart."""
-
-    id: str
-    token: str
-
-
-def works(shop: Shop, carts: int) -> list[Work]:
-    """All of it, in the order of the report; that on carts goes to `carts` new ones of each size."""
-    found = [ping(), product_by_id(shop), list_page(shop)]
-    for lines in (1, 100):
-        names = skus(len(shop.product_ids))[:lines]
-        made = [make_cart(shop, names) for _ in range(carts)]
-        found += [add_to_cart(shop, made, names), read_cart(shop, made, names)]
-    return found
+def works_of_catalogue(server: Server) -> list[Work]:
+    """What only reads the catalogue."""
+    return [product_by_id(server), list_page(server), search(server), search_by_relevance(server)]
 
 
 def ping() -> Work:
     """The least a request can cost."""
-    load = Load([Request("GET", "/healthz")], '{"status":"ok"')
-    return Work("ping", "products", load, lambda _answers, _connections: None)
+    return Work("ping", "products", Load([Request("GET", "/healthz")], '{"status":"ok"'), unverified)
 
 
-def product_by_id(shop: Shop) -> Work:
-    """Every product in turn."""
+def product_by_id(server: Server) -> Work:
+    """Every product in turn, but in no order in which they are kept."""
+    count = len(server.product_ids)
+    step = next(step for step in (7919, 7907, 1) if count % step)
+    ids = [server.product_ids[number * step % count] for number in range(count)]
 
-    def verify(_answers: int, _connections: int) -> None:
-        for number in (0, len(shop.product_ids) // 2, -1):
-            product = shop.call("GET", "products", f"/products/{shop.product_ids[number]}")
-            expect(product["id"] == shop.product_ids[number] and len(product["variants"]) == 3, product)
+    def verify(_answers: Sequence[int], _more: int) -> None:
+        for number in (0, len(ids) // 2, -1):
+            product = server.call("GET", "products", f"/products/{ids[number]}")
+            expect(product["id"] == ids[number] and len(product["variants"]) == 3, product)
 
-    requests = [Request("GET", f"/products/{product}") for product in shop.product_ids]
-    return Work("product by id", "products", Load(requests, '"sku":"BENCH-'), verify)
+    return Work(
+        "product by id", "products", Load([Request("GET", f"/products/{id_}") for id_ in ids], "BENCH-"), verify
+    )
 
 
-def list_page(shop: Shop) -> Work:
+def list_page(server: Server) -> Work:
     """The first page of each category in turn, with total and facets."""
 
-    def verify(_answers: int, _connections: int) -> None:
-        page = shop.call("GET", "products", f"/products?category={CATEGORIES[0]}")
-        share = len(shop.product_ids) // len(CATEGORIES)
+    def verify(_answers: Sequence[int], _more: int) -> None:
+        page = server.call("GET", "products", f"/products?category={CATEGORIES[0]}")
+        share = len(server.product_ids) // len(CATEGORIES)
         right = all(product["category"] == CATEGORIES[0] for product in page["items"])
         expect(right and len(page["items"]) == min(PAGE, share) and page["total"] == share, page)
 
     requests = [Request("GET", f"/products?category={category}") for category in CATEGORIES]
-    return Work("list by category", "products", Load(requests, '"facets":{"category":[{'), verify)
+    return Work("list by category", "products", Load(requests, LISTED), verify)
 
 
-def make_cart(shop: Shop, names: list[str]) -> Cart:
-    """A new cart with one of each SKU."""
-    lines = [{"sku": sku, "quantity": 1} for sku in names]
-    # Any header of its own leaves out the access token: a signed-in user would have one cart only.
-    made = shop.call("POST", "carts", "/carts", 201, {"lines": lines}, Accept="application/json")
-    return Cart(made["id"], made["token"])
+def search(server: Server) -> Work:
+    """The first page of what is looked for, the cheapest first, with total and facets."""
+    return _search(server, "search, cheapest first", "price")
 
 
-def add_to_cart(shop: Shop, carts: list[Cart], names: list[str]) -> Work:
-    """One more of a SKU that the cart holds, another cart each time."""
-    before = len(carts) * len(names)
-
-    def verify(answers: int, connections: int) -> None:
-        present = [shop.call("GET", "carts", f"/carts/{cart.id}", Cart_Token=cart.token) for cart in carts]
-        added = sum(cart["item_count"] for cart in present) - before
-        # Those still under way when the time was up may have been done too.
-        expect(answers <= added <= answers + connections, {"answered": answers, "added": added})
-
-    requests = [
-        Request("POST", f"/carts/{cart.id}/lines", cart.token, "", json.dumps({"sku": sku, "quantity": 1}))
-        for cart, sku in zip(carts, names * len(carts), strict=False)
-    ]
-    return Work(f"add to cart of {len(names)}", "carts", Load(requests, '"item_count":'), verify)
+def search_by_relevance(server: Server) -> Work:
+    """The same with the best matches first."""
+    return _search(server, BEST_FIRST, "relevance")
 
 
-def read_cart(shop: Shop, carts: list[Cart], names: list[str]) -> Work:
-    """Every cart in turn."""
+def _search(server: Server, name: str, sort: str) -> Work:
+    def verify(_answers: Sequence[int], _more: int) -> None:
+        page = server.call("GET", "products", f"/products?q={THINGS[0]}&sort={sort}")
+        right = all(THINGS[0] in product["name"].lower() for product in page["items"])
+        expect(right and 0 < page["total"] < len(server.product_ids) / 2, page)
 
-    def verify(_answers: int, _connections: int) -> None:
-        cart = shop.call("GET", "carts", f"/carts/{carts[0].id}", Cart_Token=carts[0].token)
-        total = sum(line["unit_price"]["amount"] * line["quantity"] for line in cart["lines"])
-        right = [line["sku"] for line in cart["lines"]] == names and cart["subtotal"]["amount"] == total
-        expect(right and not cart["stale"], cart)
+    requests = [Request("GET", f"/products?q={quote_plus(words)}&sort={sort}") for words in searches()]
+    return Work(name, "products", Load(requests, LISTED), verify)
 
-    requests = [Request("GET", f"/carts/{cart.id}", cart.token) for cart in carts]
-    return Work(f"read cart of {len(names)}", "carts", Load(requests, f'"sku":"{names[-1]}"'), verify)
+
+def sign_in(server: Server, accounts: Sequence[dict[str, str]]) -> Work:
+    """Every account in turn; most of the time goes into the hash of the password."""
+
+    def verify(_answers: Sequence[int], _more: int) -> None:
+        answer = server.call("POST", "users", "/login", 200, accounts[0])
+        expect(answer["user"]["email"] == accounts[0]["email"] and answer["token_type"] == "Bearer", answer)
+
+    requests = [Request("POST", "/login", body=json.dumps(account)) for account in accounts]
+    return Work("sign-in", "users", Load(requests, '"access_token":"'), verify, connections=ONE)
+
+
+def unverified(_answers: Sequence[int], _more: int) -> None:
+    """For work that leaves nothing behind, and whose every answer is looked at."""
 
 
 def expect(is_right: bool, found: Any) -> None:

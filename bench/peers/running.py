@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from bench.shop import Broken
+from bench.server import Broken
 from shopdev.mongod import free_port
 
 HERE = Path(__file__).parent

@@ -97,13 +97,13 @@ class Edge:
         """The framework answers, if there is a place."""
         secrets = (value for name, value in scope["headers"] if name == b"authorization" or name.endswith(b"-token"))
         caller = next(secrets, (scope["client"] or ("",))[0])
-        if not self._has_room_for(caller) and scope["path"] not in ALWAYS_SERVED:
-            scope["state"]["is_refused"] = True
-            await asyncio.sleep(REFUSAL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
-            raise errors.Unavailable("The service has more requests than it can take.", retry_after=1)
         # What the caller grants, at most our own limit.
         granted = headers.get(b"request-timeout-ms", b"")
         seconds = min(int(granted) / 1000, self._timeout) if granted.isdigit() and len(granted) < 10 else self._timeout
+        if not self._has_room_for(caller) and scope["path"] not in ALWAYS_SERVED:
+            scope["state"]["is_refused"] = True
+            await asyncio.sleep(min(seconds, REFUSAL_SECONDS * random.uniform(0.5, 1.5)))  # noqa: S311
+            raise errors.Unavailable("The service has more requests than it can take.", retry_after=1)
         deadline.start(seconds)
         self._at_work.append(caller)
         try:

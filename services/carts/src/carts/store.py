@@ -15,9 +15,10 @@ class CartStore(Store, Protocol):
     """Where carts live. One cart is one record; every method is atomic, and durable when it returns.
 
     Calls may share a round trip or a commit, but neither an outcome nor a deadline: one that fails, is slow or is left
-    by its caller fails no other. A find tells what was kept when it was called, or later. Expired carts are not found.
-    A `replay` is kept by the same transaction as the change, or raises `shopkit.idempotency.ReplayExists`, and then
-    nothing was changed.
+    by its caller fails no other. A find tells what was kept when it was called, or later.
+
+    Expired carts are not found. A `replay` is kept by the same transaction as the change, or raises
+    `shopkit.idempotency.ReplayExists`, and then nothing was changed.
     """
 
     async def find(self, cart_id: str) -> Cart | None:

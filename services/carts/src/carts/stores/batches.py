@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import Generic, NamedTuple, TypeVar
 
-from prometheus_client import Histogram
-
 from shopkit import deadline
 from shopkit.errors import Unavailable
 from shopkit.metrics import Metrics
@@ -17,6 +15,7 @@ Result = TypeVar("Result")
 
 BYTES_MAX = 1024 * 1024
 WAIT_SECONDS = 3.0
+Observe = Callable[[float], None]
 SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -38,7 +37,7 @@ class Batches(Generic[Item, Result]):
         self,
         work: Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]],
         count_max: int,
-        observe_size: Callable[[float], None],
+        observe_size: Observe,
     ) -> None:
         self._work = work
         self._count_max = count_max
@@ -105,9 +104,10 @@ class Batches(Generic[Item, Result]):
         return [outcome for item in items for outcome in await self._outcomes([item])]
 
 
-def batch_sizes(metrics: Metrics) -> Histogram:
-    """Counts, per operation, how many went out together."""
-    return metrics.histogram("store_batch_size", "Calls that went to the store together", SIZE_BUCKETS, "operation")
+def batch_sizes(metrics: Metrics) -> Callable[[str], Observe]:
+    """What counts, of one operation, how many went out together."""
+    sizes = metrics.histogram("store_batch_size", "Calls that went to the store together", SIZE_BUCKETS, "operation")
+    return lambda operation: sizes.labels(operation).observe
 
 
 def _give_up(done: asyncio.Future[Result]) -> None:

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from prometheus_client import Histogram
 from pymongo.errors import DuplicateKeyError
 
 from carts.cart import Cart
 from carts.store import OwnerHasCart
-from carts.stores.batches import Batches, batch_sizes
+from carts.stores.batches import Batches, Observe, batch_sizes
 from carts.stores.mongo_saves import Saves, changing_members
 from carts.stores.record import from_text
 from shopkit.errors import RecordChanged
@@ -26,10 +25,10 @@ class MongoCartStore:
         self._mongo = Mongo(url, "carts", [make_carts], metrics)
         self._clock = clock
         sizes = batch_sizes(metrics)
-        self._saves = Saves(self._mongo, sizes.labels("save").observe)
-        self._by_id = self._finds("find", "_id", {}, sizes)
-        self._by_owner = self._finds("find_of_owner", "owner", {"is_open": True}, sizes)
-        self._by_token = self._finds("find_of_token", "token_hash", {"is_open": True}, sizes)
+        self._saves = Saves(self._mongo, sizes("save"))
+        self._by_id = self._finds("find", "_id", {}, sizes("find"))
+        self._by_owner = self._finds("find_of_owner", "owner", {"is_open": True}, sizes("find_of_owner"))
+        self._by_token = self._finds("find_of_token", "token_hash", {"is_open": True}, sizes("find_of_token"))
         self.prepare = self._mongo.prepare
         self.ping = self._mongo.ping
 
@@ -48,7 +47,7 @@ class MongoCartStore:
         return _cart_in(await self._by_token.do(token_hash))
 
     def _finds(
-        self, operation: str, member: str, condition: dict[str, Any], sizes: Histogram
+        self, operation: str, member: str, condition: dict[str, Any], observe_size: Observe
     ) -> Batches[str, str | None]:
         """Finds the records' texts by one of their members, many at once."""
 
@@ -60,7 +59,7 @@ class MongoCartStore:
             texts = {each[member]: each["record"] for each in found}
             return [texts.get(value) for value in values]
 
-        return Batches(work, FINDS_AT_ONCE, sizes.labels(operation).observe)
+        return Batches(work, FINDS_AT_ONCE, observe_size)
 
     async def add(self, cart: Cart, replay: Replay | None) -> None:
         async def work(database: Database, session: Session | None) -> None:

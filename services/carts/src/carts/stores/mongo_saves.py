@@ -1,7 +1,7 @@
 """Saves of carts in MongoDB, grouped: one unordered `update` of many compare-and-sets, each told its own outcome."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pymongo
@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo.errors import AutoReconnect, ExecutionTimeout, NetworkTimeout, WriteError
 
 from carts.cart import Cart
-from carts.stores.batches import Batches
+from carts.stores.batches import Batches, Observe
 from carts.stores.record import to_text
 from shopkit.errors import RecordChanged, Unavailable
 from shopkit.mongo import CALL_SECONDS, PASSING_CODES, Database, Mongo
@@ -44,7 +44,7 @@ class HoldsUpOthers(Exception):
 class Saves:
     """Saves carts; all that come while a round trip is under way share the next one."""
 
-    def __init__(self, mongo: Mongo, observe_size: Callable[[float], None]) -> None:
+    def __init__(self, mongo: Mongo, observe_size: Observe) -> None:
         self._mongo = mongo
         self._batches: Batches[Save, None] = Batches(self._save, SAVES_AT_ONCE, observe_size)
         self._alone_until: dict[str, float] = {}

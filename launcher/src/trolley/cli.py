@@ -1,4 +1,4 @@
-"""The command line: `trolley up`, `import`, `export` and `doctor`."""
+"""The command line: `trolley up`, `import`, `export`, `doctor` and `products verify-view`."""
 
 import asyncio
 import os
@@ -21,6 +21,8 @@ LAST_PORT = 65535
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+products = typer.Typer(help="What concerns the products service.")
+app.add_typer(products, name="products")
 Data = Annotated[Path, typer.Option(help="The folder that holds all data.", file_okay=False)]
 FirstPort = Annotated[
     int,
@@ -29,6 +31,12 @@ FirstPort = Annotated[
     ),
 ]
 StorefrontPort = Annotated[int, typer.Option(help="The port of the shop's pages.", min=1, max=LAST_PORT)]
+StoreKind = Annotated[
+    Store | None, typer.Option(help="Where the services keep their data; sqlite, unless there is a --mongodb-url.")
+]
+MongodbUrl = Annotated[
+    str, typer.Option(help="A MongoDB that runs already, without a database name: each service has its own.")
+]
 ProductsUrl = Annotated[str, typer.Option("--url", help="The products service.")]
 
 
@@ -52,12 +60,8 @@ def trolley(
 def up(
     data: Data = Path(".data"),
     empty: Annotated[bool, typer.Option("--empty", help="Start with no products at all.")] = False,
-    store: Annotated[
-        Store | None, typer.Option(help="Where the services keep their data; sqlite, unless there is a --mongodb-url.")
-    ] = None,
-    mongodb_url: Annotated[
-        str, typer.Option(help="A MongoDB that runs already, without a database name: each service has its own.")
-    ] = "",
+    store: StoreKind = None,
+    mongodb_url: MongodbUrl = "",
     first_port: FirstPort = 3000,
     storefront_port: StorefrontPort = 8080,
 ) -> None:
@@ -93,6 +97,11 @@ def require_possible(first_port: int, storefront_port: int, store: Store | None,
     """typer.BadParameter where options do not go together."""
     if storefront_port in range(first_port, first_port + len(IN_A_ROW)):
         raise typer.BadParameter("--storefront-port must not be one of the three from --first-port on.")
+    require_store(store, mongodb_url)
+
+
+def require_store(store: Store | None, mongodb_url: str) -> None:
+    """The same of those that name a store."""
     if mongodb_url and store is Store.SQLITE:
         raise typer.BadParameter("--mongodb-url does not go with --store sqlite.")
     address = urlsplit(mongodb_url)
@@ -191,6 +200,26 @@ def doctor(data: Data = Path(".data"), first_port: FirstPort = 3000, storefront_
     from trolley.doctor import examine
 
     raise typer.Exit(0 if examine(data.resolve(), first_port, storefront_port, Console()) else FAILED)
+
+
+@products.command("verify-view")
+def verify_view(data: Data = Path(".data"), store: StoreKind = None, mongodb_url: MongodbUrl = "") -> None:
+    """Compare what products answers reads from with its store, in full; whether the shop runs or not."""
+    require_store(store, mongodb_url)
+    from trolley.verifying import verify_view as run
+
+    plan = Plan(
+        data=data.resolve(),
+        first_port=3000,
+        storefront_port=8080,
+        store=store or (Store.MONGODB if mongodb_url else Store.SQLITE),
+        mongodb_url=mongodb_url,
+        empty=True,
+    )
+    try:
+        raise typer.Exit(asyncio.run(run(plan)))
+    except CannotStart as reason:
+        fail(str(reason), MISUSED)
 
 
 def fail(words: str, code: int) -> NoReturn:

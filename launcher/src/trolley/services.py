@@ -78,6 +78,8 @@ class Plan:
             own |= {"STORE_URL": self.store_url(name, mongodb_url), "IMAGES_DIR": str(self.data / "images")}
             # The storefront tells whom it asks for: limits on sign-in count by the visitor's address, not by its own.
             own["TRUSTED_PROXIES"] = HOST
+        if name == "products":
+            own["VIEW_DIR"] = str(self.data / "products-view")
         return os.environ | own
 
 

@@ -34,7 +34,7 @@ async def test_it_compares_a_shop_that_runs_and_one_that_does_not(
         for number in range(20):
             assert (await client.post("/products", json=body(f"S-{number}"))).status_code == 201
         assert (await client.delete("/products/shirt")).status_code == 204
-        await assert_same(store_url, tmp_path / "view")
+        await assert_same(store_url, tmp_path / "view", 20)
     run = verify(store_url, tmp_path / "view")
     assert (run.returncode, run.stdout) == (0, f"20 products compared: {SAME}")
 

@@ -32,7 +32,7 @@ Progress = Callable[[int], None]
 class Verdict(NamedTuple):
     """How many products were compared, and what differs: ids with a few words."""
 
-    count: int
+    compared: int
     differences: Differences
 
 
@@ -69,13 +69,13 @@ async def _verify(settings: Settings, progress: Progress) -> Verdict:
 
 async def verify(store: ProductStore, home: Path, progress: Progress) -> Verdict:
     """Compares all products. Unavailable where there is no view, or the store cannot be read."""
-    count, differences = await _compare(opened(home), store.scan(), progress)
+    compared, differences = await _compare(opened(home), store.scan(), progress)
     for _ in range(LOOKS):
         if not differences:
             break
         await asyncio.sleep(PAUSE_SECONDS)
         differences = await _look_again(opened(home), store, list(differences))
-    return Verdict(count, differences)
+    return Verdict(compared, differences)
 
 
 def opened(home: Path) -> Reader:

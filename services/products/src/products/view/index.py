@@ -10,6 +10,7 @@ from msgspec import DecodeError
 
 from products.product import Product
 from products.view.documents import FORM, STATE_ID, Head, head_of, make_schema, to_document
+from shopkit.errors import Unavailable
 
 # The least that the library takes, and what makes filling it fast enough.
 WRITER_BYTES = 32_000_000
@@ -33,13 +34,19 @@ class Index:
     """One index, with a single writer; a folder of its own. Its methods are for one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
-        """Opens it, or makes an empty one. ValueError where the folder cannot be used, or another process writes it."""
+        """Opens it, or makes an empty one. ValueError where it is broken, Unavailable where it is in use."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._schema = make_schema()
         self._index = tantivy.Index(self._schema, path=str(folder))
         self._index.config_reader("manual")
-        self._writer = self._index.writer(WRITER_BYTES, num_threads=1)
+        try:
+            self._writer = self._index.writer(WRITER_BYTES, num_threads=1)
+        except ValueError as error:
+            # One that was killed may take a moment to be gone.
+            if "LockBusy" in str(error):
+                raise Unavailable(f"Another process still writes {folder}.") from error
+            raise
         self.reader = Reader(self._schema, self._index.searcher())
         self.state = self.reader.state()
 

@@ -21,6 +21,7 @@ from statistics import median
 import httpx
 
 from bench import catalogue, parts
+from bench.vocabulary import searches
 from products.product import Draft, Product, Variant, new_product
 from products.stores import open_store
 from shopdev.mongod import Mongod, free_port
@@ -101,7 +102,7 @@ def read(client: httpx.Client, ids: list[str], count: int) -> None:
     for _ in range(count // 5):
         number = source.randrange(len(ids))
         paths = [f"/products/{ids[number]}", f"/products/{ids[-number]}", f"/products?sku=BENCH-{number}-S"]
-        words = f"{source.choice(catalogue.WORDS)} {source.choice(catalogue.THINGS)}"
+        words = source.choice(searches())
         lists = [f"/products?category={source.choice(catalogue.CATEGORIES)}&sort=price", f"/products?q={words}"]
         for path in (*paths, *lists):
             assert client.get(path).status_code == 200, path

@@ -3,7 +3,7 @@
 It stands outside the framework because only there are all answers seen: 404 of unknown paths, 405, and errors raised in
 the framework's own layers. It gives each request an id, a deadline and a place in the in-flight limit, counts and logs
 its answer, serves every path under /api/v1 too, and answers HEAD as GET without a body. What stands ready it answers
-by itself. Why so: docs/decisions/0011-request-path.md and 0012-overload.md.
+by itself. Why so: docs/decisions/0011-request-path.md and 0014-overload.md.
 """
 
 import asyncio

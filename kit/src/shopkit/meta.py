@@ -41,8 +41,8 @@ class Meta(NamedTuple):
     about: About
     metrics: Metrics
     checks: dict[str, Check]
-    reports: dict[str, Check]
     contract: bytes
+    reports: dict[str, Check] = {}  # noqa: RUF012 (read only)
 
 
 class HealthOut(msgspec.Struct):

@@ -70,7 +70,7 @@ def service(
     """
     log = logs.start_logging(about.name, about.version, settings.log_level, settings.log_format)
     contract = files(about.name).joinpath("openapi.json").read_bytes()
-    collaborators = {**collaborators, "meta": meta.Meta(about, metrics, checks, reports or {}, contract)}
+    collaborators = {**collaborators, "meta": meta.Meta(about, metrics, checks, contract, reports or {})}
     build = partial(
         Litestar,
         [*handlers, *meta.handlers()],

@@ -65,11 +65,11 @@ async def test_an_expired_cart_is_not_remembered(clock: Clock) -> None:
 
 
 async def test_memory_is_bounded_in_carts_and_in_what_they_hold(clock: Clock) -> None:
-    memory = Memory(clock, carts_max=3, entries_max=12)
+    memory = Memory(clock, carts_max=3, entries_max=7)
     for name in ("1", "2", "3", "1", "4"):
         memory.keep(cart_of(clock, name))
     assert [memory.find(name) is not None for name in "1234"] == [True, False, True, True]
-    # A cart of three lines and their history counts seven.
+    # A cart of three lines counts four.
     memory.keep(cart_of(clock, "5", skus="ABC"))
     memory.keep(cart_of(clock, "6", skus="ABC"))
     assert [memory.find(name) is not None for name in "13456"] == [False, False, False, False, True]

@@ -124,8 +124,8 @@ def lines(store: str, seconds: float, outcomes: Sequence[Outcome], fair: Sequenc
         " sent counts. The maximum is measured right before each; goodput is what was answered rightly in that time."
         " Probes go over a new connection each, 20 a second; memory is RSS of the process tree in MiB. Latency is"
         " normal when one call after the other takes at most twice as long as before, or 2 ms more (inf: not within"
-        f" {RECOVERY_MOST_SECONDS:g} s). The polite caller asks 20 times a second; the greedy one, who is told from it by"
-        " Cart-Token, five times as often as all can be served."
+        f" {RECOVERY_MOST_SECONDS:g} s). The polite caller asks 20 times a second; the greedy one, told from it"
+        " by its Cart-Token, five times as often as all can be served."
     )
     head = ["work", "load", "maximum/s", "sent/s", "goodput/s", "503", "others", "503 p50 / p99 ms"]
     head += ["healthz / readyz / metrics ms at most", "MiB before / most / after", "normal after s"]

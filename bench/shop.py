@@ -107,7 +107,7 @@ class Shop(Server):
 
     def _ids(self, skus: list[str]) -> list[str]:
         """The ids of the products that have them, in that order."""
-        by_sku = {}
+        by_sku = dict[str, str]()
         for start in range(0, len(skus), SKUS_ASKED):
             query = "&".join(f"sku={sku}" for sku in skus[start : start + SKUS_ASKED])
             for product in self.call("GET", "products", f"/products?{query}")["items"]:

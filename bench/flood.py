@@ -26,6 +26,8 @@ WINDOW_SECONDS, WINDOWS = 0.25, 4
 RECOVERY_MOST_SECONDS = 10.0
 CALM_SECONDS = 0.5
 POLITE_PER_SECOND = 20.0
+# An answer that comes later is of no use to a person.
+PROMPT_MS = 1000.0
 GREEDY_TIMES = 5
 
 
@@ -57,7 +59,7 @@ class Outcome(NamedTuple):
 
 
 class Fairness(NamedTuple):
-    """A polite caller beside a greedy one, and alone."""
+    """A polite caller beside a greedy one, and alone; `served` is the share that was answered promptly."""
 
     work: str
     served: float
@@ -126,7 +128,7 @@ def fairness(server: Server, work: Work, polite: Request, greedy: Request, secon
     served = [answer for answer in answers if answer.code == 200]
     return Fairness(
         work.name,
-        len(served) / len(answers),
+        sum(answer.latency / 1e6 <= PROMPT_MS for answer in served) / len(answers),
         len(answers),
         alone,
         rate.percentile(served, 0.5) if served else float("inf"),

@@ -17,7 +17,7 @@ from bench import parts
 from bench.aims import Aim
 from bench.cart_work import works_of_carts
 from bench.comparison import tell
-from bench.flood import Fairness, Outcome, fairness, flood, limit
+from bench.flood import PROMPT_MS, RECOVERY_MOST_SECONDS, Fairness, Outcome, fairness, flood, limit
 from bench.load import Request
 from bench.machine import CannotMeasure, cores, pinned
 from bench.report import VERDICTS, table
@@ -100,7 +100,7 @@ def aims(outcomes: Sequence[Outcome], fair: Sequence[Fairness]) -> list[Aim]:
             lambda seconds: seconds <= RECOVERY_SECONDS,
         ),
     ]
-    served = "of a polite caller's requests beside a greedy one, served"
+    served = f"of a polite caller's requests beside a greedy one, answered within {PROMPT_MS / 1000:g} s"
     return [*found, least(f"{SERVED:.0%} {served}", lambda one: one.served, "{:.1%}", SERVED)] if fair else found
 
 
@@ -122,7 +122,10 @@ def lines(store: str, seconds: float, outcomes: Sequence[Outcome], fair: Sequenc
         f"On {store}, {PRODUCTS:,} products, {seconds:g} s a flood: at a constant rate (open) or with so many requests"
         " at once (closed), as many times what saturates the service. By vegeta, which may not reach a rate: what was"
         " sent counts. The maximum is measured right before each; goodput is what was answered rightly in that time."
-        " Probes go over a new connection each, 20 a second; memory is RSS of the process tree in MiB."
+        " Probes go over a new connection each, 20 a second; memory is RSS of the process tree in MiB. Latency is"
+        " normal when one call after the other takes at most twice as long as before, or 2 ms more (inf: not within"
+        f" {RECOVERY_MOST_SECONDS:g} s). The polite caller asks 20 times a second; the greedy one, told from it"
+        " by its Cart-Token, five times as often as all can be served."
     )
     head = ["work", "load", "maximum/s", "sent/s", "goodput/s", "503", "others", "503 p50 / p99 ms"]
     head += ["healthz / readyz / metrics ms at most", "MiB before / most / after", "normal after s"]

@@ -20,9 +20,8 @@ ACCOUNT = {"email": "staff@bench.example", "password": "seventeen quiet kettles"
 READY_SECONDS = 60
 STOP_SECONDS = 30
 CALL_SECONDS = 60
-# As many SKUs as may be asked for at once.
-BATCH = 100
-ATTEMPTS = 5
+# Products at once, SKUs at once, and how often a batch is tried.
+BATCH, SKUS_ASKED, ATTEMPTS = 250, 100, 5
 # Peers scan the whole catalogue; from less memory than it takes they would read it from the disk each time.
 CACHE_GB = 1.0
 
@@ -83,14 +82,14 @@ class Shop(Server):
         self.staff = {"Authorization": f"Bearer {token}"}
         items, known = catalogue.products(count), catalogue.skus(count)
         for start in range(0, count, BATCH):
-            self._add(items[start : start + BATCH])
-            found = self._ids(known[start : start + BATCH])
-            if len(found) != len(items[start : start + BATCH]):
-                raise Broken(f"{self} did not take all products: {len(found)} of those from {start} on.")
+            skus = known[start : start + BATCH]
+            found = self._add(items[start : start + BATCH]) or self._ids(skus)
+            if len(found) != len(skus):
+                raise Broken(f"{self} took {len(found)} of {len(skus)} products from {start} on.")
             self.product_ids += found
 
-    def _add(self, items: list[dict[str, Any]]) -> None:
-        """One batch; again where a busy database did not answer in time, since then some of it may be there."""
+    def _add(self, items: list[dict[str, Any]]) -> list[str]:
+        """Their ids; none where a busy database had not answered in time, since then some were there already."""
         for attempt in range(ATTEMPTS):
             url = self.urls["products"] + "/products/batch"
             answer = self.client.post(url, json={"items": items}, headers=self.staff)
@@ -99,16 +98,20 @@ class Shop(Server):
                 continue
             if answer.status_code != 200:
                 raise Broken(f"A batch of products was refused by {self}: {answer.status_code} {answer.text[:500]}")
-            refused = [result for result in answer.json()["results"] if result["status"] not in (200, 201)]
+            results = answer.json()["results"]
+            refused = [result for result in results if result["status"] not in (200, 201)]
             if refused and attempt == 0:
                 raise Broken(f"Products were refused by {self}: {refused[0]}")
-            return
+            return [] if attempt else [result["id"] for result in results]
+        return []
 
     def _ids(self, skus: list[str]) -> list[str]:
         """The ids of the products that have them, in that order."""
-        query = "&".join(f"sku={sku}" for sku in skus)
-        products = self.call("GET", "products", f"/products?{query}")["items"]
-        by_sku = {variant["sku"]: product["id"] for product in products for variant in product["variants"]}
+        by_sku = dict[str, str]()
+        for start in range(0, len(skus), SKUS_ASKED):
+            query = "&".join(f"sku={sku}" for sku in skus[start : start + SKUS_ASKED])
+            for product in self.call("GET", "products", f"/products?{query}")["items"]:
+                by_sku |= {variant["sku"]: product["id"] for variant in product["variants"]}
         return [by_sku[sku] for sku in skus if sku in by_sku]
 
 

@@ -35,8 +35,8 @@ FAULT_SECONDS = 2.0
 SHOW_SECONDS = 2.0
 # So many changes that wait to be shown hold up the feed.
 WAITING_MAX = 2000
-# How far the feed was read is kept with each change; where there are none, about once in so many seconds. And soon where
-# the feed told what was shown already: until then the index holds more than it says.
+# How far the feed was read is kept with each change; where there are none, about once in so many seconds. And soon
+# where the feed told what was shown already: until then the index holds more than it says.
 KEEP_SECONDS, ECHO_SECONDS = 60.0, 1.0
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 FILLING = "The read view is being filled."

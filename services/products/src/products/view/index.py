@@ -104,9 +104,10 @@ class Reader(NamedTuple):
         hits = self.searcher.search(query, 1, count=False).hits
         return self.json(hits[0][1]) if hits else None
 
-    def times(self, field: str, value: str) -> int:
-        """How many products have this `id`, `slug` or `sku`."""
-        return self.count(tantivy.Query.term_query(self.schema, field, value))
+    def places(self, field: str, value: str) -> list[tantivy.DocAddress]:
+        """Where the products with this `id`, `slug` or `sku` stand: the first two, though there must be but one."""
+        query = tantivy.Query.term_query(self.schema, field, value)
+        return [at for _, at in self.searcher.search(query, 2, count=False).hits]
 
     def json(self, at: tantivy.DocAddress) -> bytes:
         """The product that stands there."""

@@ -128,9 +128,10 @@ def _differences(reader: Reader, products: Sequence[Product]) -> Differences:
 
 def _difference(reader: Reader, product: Product, *, is_listed: bool) -> str:
     """In a few words; empty if there is none."""
-    json = reader.find("id", product.id)
-    if json is None:
+    places = reader.places("id", product.id)
+    if not places:
         return "in the store, but not in the view"
+    json = reader.json(places[0])
     version = head_of(json).version
     if version != product.version:
         return f"version {version} in the view, {product.version} in the store"
@@ -140,7 +141,7 @@ def _difference(reader: Reader, product: Product, *, is_listed: bool) -> str:
         return "archived, but in lists" if is_listed else "active, but in no list"
     names = [("id", product.id), ("slug", product.slug), *(("sku", variant.sku) for variant in product.variants)]
     for field, value in names:
-        if reader.times(field, value) != 1 or reader.find(field, value) != json:
+        if reader.places(field, value) != places[:1]:
             return f"not found by its {field} {value}"
     return ""
 

@@ -1,8 +1,8 @@
 """One index on disk: what is written and read there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 import tantivy
@@ -12,6 +12,7 @@ from products.product import Product
 from products.view.documents import FORM, STATE_ID, Head, head_of, make_schema, to_document
 from shopkit.errors import Unavailable
 
+T = TypeVar("T")
 # The least that the library takes, and what makes filling it fast enough.
 WRITER_BYTES = 32_000_000
 
@@ -103,9 +104,10 @@ class Reader(NamedTuple):
         hits = self.searcher.search(query, 1, count=False).hits
         return self.json(hits[0][1]) if hits else None
 
-    def times(self, field: str, value: str) -> int:
-        """How many products have this `id`, `slug` or `sku`."""
-        return self.count(tantivy.Query.term_query(self.schema, field, value))
+    def places(self, field: str, value: str) -> list[tantivy.DocAddress]:
+        """Where the products with this `id`, `slug` or `sku` stand: the first two, though there must be but one."""
+        query = tantivy.Query.term_query(self.schema, field, value)
+        return [at for _, at in self.searcher.search(query, 2, count=False).hits]
 
     def json(self, at: tantivy.DocAddress) -> bytes:
         """The product that stands there."""
@@ -131,3 +133,14 @@ class Reader(NamedTuple):
         )
         for _, at in self.searcher.search(everything, max(1, self.searcher.num_docs), count=False).hits:
             yield self.json(at)
+
+
+def guarded(work: Callable[..., T], *arguments: object) -> T:
+    """`work(*arguments)`; RuntimeError where the library crashes."""
+    try:
+        return work(*arguments)
+    except Exception:
+        raise
+    except BaseException as panic:
+        # Its own crash is no Exception, and would end the task that waits for it without a word.
+        raise RuntimeError(f"The index library gave up: {panic}") from panic

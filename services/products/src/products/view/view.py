@@ -21,7 +21,7 @@ from products.view.answers import Answers, Found
 from products.view.batch import Batch
 from products.view.checking import is_sound
 from products.view.home import Home
-from products.view.index import Index
+from products.view.index import Index, guarded
 from shopkit import deadline
 from shopkit.errors import Unavailable
 from shopkit.metrics import Metrics
@@ -36,8 +36,9 @@ FAULT_SECONDS = 2.0
 SHOW_SECONDS = 2.0
 # So many changes that wait to be shown hold up the feed.
 WAITING_MAX = 2000
-# How far the feed was read is kept with each change; where there are none, about once in so many seconds.
-KEEP_SECONDS = 60.0
+# How far the feed was read is kept with each change; where there are none, about once in so many seconds. And soon
+# where the feed told what was shown already: until then the index holds more than it says.
+KEEP_SECONDS, ECHO_SECONDS = 60.0, 1.0
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 FILLING = "The read view is being filled."
 BROKEN = "The read view cannot be kept; the log says why."
@@ -62,6 +63,7 @@ class View:
         self._reason = FILLING
         self._position = ""
         self._kept_at = 0.0
+        self._is_echo = False
         self._batch: Batch | None = None
         self._showing: asyncio.Task[None] | None = None
         self._fault: Exception | None = None
@@ -149,6 +151,7 @@ class View:
             return
         if index is not self._index:
             return
+        self._is_echo = not kept
         if kept:
             self._kept_at = time.monotonic()
         if self._answers is not None:
@@ -261,8 +264,9 @@ class View:
         if self._fault is not None:
             fault, self._fault = self._fault, None
             raise fault
-        if self._index is not None and time.monotonic() - self._kept_at > KEEP_SECONDS:
-            self._kept_at = time.monotonic()
+        patience = ECHO_SECONDS if self._is_echo else KEEP_SECONDS
+        if self._index is not None and time.monotonic() - self._kept_at > patience:
+            self._kept_at, self._is_echo = time.monotonic(), False
             await self._in_thread(self._index.commit, self._position)
 
     def _serve(self, *, anew: bool = False) -> None:
@@ -278,14 +282,4 @@ class View:
                 await self._in_thread(index.close)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, _guarded, work, *arguments)
-
-
-def _guarded(work: Callable[..., T], *arguments: object) -> T:
-    try:
-        return work(*arguments)
-    except Exception:
-        raise
-    except BaseException as panic:
-        # The library's own crash is no Exception, and would end the task that waits for it without a word.
-        raise RuntimeError(f"The index library gave up: {panic}") from panic
+        return await asyncio.get_running_loop().run_in_executor(self._thread, guarded, work, *arguments)

@@ -171,7 +171,7 @@ async def test_where_all_answers_are_lost_all_are_told_so(store: MongoCartStore,
     assert await versions(store, carts) == [2] * 3
 
 
-@pytest.mark.parametrize(("more", "outcome"), [(1, "saved"), (SLOTS - 1, "saved"), (SLOTS, "Unavailable")])
+@pytest.mark.parametrize(("more", "outcome"), [(1, "saved"), (SLOTS - 1, "saved"), (SLOTS, "TooManySince")])
 async def test_a_save_is_known_though_others_saved_on_top_of_it(
     store: MongoCartStore, other: MongoCartStore, clock: Clock, wire: Wire, more: int, outcome: str
 ) -> None:
@@ -187,6 +187,19 @@ async def test_a_save_is_known_though_others_saved_on_top_of_it(
     wire.before[ASK + b"\x01"] = others_save
     assert await save_next(store, clock, carts) == [outcome, "saved"]
     assert await versions(store, carts) == [2 + more, 2]
+
+
+async def test_a_save_of_long_ago_is_told_as_such_however_many_came_since(
+    store: MongoCartStore, other: MongoCartStore, clock: Clock
+) -> None:
+    carts = await keep(store, clock, 3)
+    for old in carts[:2]:
+        newer = old
+        for _ in range(3 * SLOTS):
+            newer = touched(newer, clock())
+            await other.save(newer, None)
+    assert await save_next(store, clock, carts) == ["RecordChanged", "RecordChanged", "saved"]
+    assert await save_next(store, clock, carts[:1]) == ["RecordChanged"]
 
 
 async def test_a_cart_in_a_transaction_holds_up_nobody_else(

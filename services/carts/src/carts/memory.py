@@ -7,7 +7,6 @@ from typing import Protocol
 
 from carts.cart import Cart
 from carts.store import CartStore
-from shopkit.errors import RecordChanged
 from shopkit.idempotency import Replay
 from shopkit.values import Clock
 
@@ -134,7 +133,8 @@ class KnownCarts:
         self.is_unsure = False
         try:
             await self._store.save(cart, replay)
-        except RecordChanged:
+        except Exception:
+            # Another was faster, or whether this was kept is not known: the next attempt reads.
             self._memory.forget(cart.id, cart.version - 1)
             raise
         self._memory.keep(cart)
@@ -144,7 +144,7 @@ class KnownCarts:
         self.is_unsure = False
         try:
             await self._store.merge(saved, guest, replay)
-        except RecordChanged:
+        except Exception:
             for cart in (saved, guest):
                 self._memory.forget(cart.id, cart.version - 1)
             raise

@@ -41,6 +41,10 @@ class HoldsUpOthers(Exception):
         self.batch_id = batch_id
 
 
+class TooManySince(Unavailable, code="unavailable"):
+    """So many have changed the cart since that it cannot be told whether this was kept."""
+
+
 class Saves:
     """Saves carts; all that come while a round trip is under way share the next one."""
 
@@ -57,15 +61,16 @@ class Saves:
             try:
                 return await self._batches.do(save, len(save.members["record"]))
             except HoldsUpOthers as held:
-                return await self._save_alone(save, held.batch_id)
-        return await self._save_alone(save, ObjectId())
+                return await self._save_alone(save, held.batch_id, is_first=False)
+        return await self._save_alone(save, ObjectId(), is_first=True)
 
-    async def _save_alone(self, save: Save, save_id: ObjectId) -> None:
+    async def _save_alone(self, save: Save, save_id: ObjectId, *, is_first: bool) -> None:
         moment = asyncio.get_running_loop().time()
         self._alone_until.setdefault(save.cart_id, moment + ALONE_SECONDS)
         self._alone_until = {cart_id: until for cart_id, until in self._alone_until.items() if until > moment}
         async with self._mongo.call("save") as database:
-            outcomes = await _round_trip(database, {save.cart_id: save}, save_id, CALL_SECONDS)
+            sent = {save.cart_id: save}
+            outcomes = await _round_trip(database, sent, save_id, CALL_SECONDS, is_first=is_first)
         outcome = outcomes[save.cart_id]
         if outcome is not None:
             raise outcome
@@ -77,29 +82,45 @@ class Saves:
         batch_id = ObjectId()
         async with self._mongo.call("save") as database:
             try:
-                outcomes = await _round_trip(database, sent, batch_id, BATCH_SECONDS)
+                outcomes = await _round_trip(database, sent, batch_id, BATCH_SECONDS, is_first=True)
             except (ExecutionTimeout, NetworkTimeout):
                 outcomes = await _without_the_slow(database, sent, batch_id)
         return [outcomes[save.cart_id] if sent[save.cart_id] is save else RecordChanged() for save in saves]
 
 
 async def _round_trip(
-    database: Database, sent: dict[str, Save], batch_id: ObjectId, seconds: float
+    database: Database, sent: dict[str, Save], batch_id: ObjectId, seconds: float, *, is_first: bool
 ) -> dict[str, Outcome]:
-    """Sends a batch, and tells what became of each save."""
-    reply = await _send(database, list(sent.values()), batch_id, seconds)
+    """Sends a batch, and tells what became of each save. `is_first`: nothing of it was sent before."""
+    reply, is_repeated = await _send(database, list(sent.values()), batch_id, seconds)
     if reply["n"] == len(sent):
         return dict.fromkeys(sent)
     faults = {fault["index"]: fault for fault in reply.get("writeErrors", ())}
     records = await _find_ids(database, sent)
-    return {
+    outcomes = {
         save.cart_id: _outcome(save, batch_id, records.get(save.cart_id, {}), faults.get(index))
         for index, save in enumerate(sent.values())
     }
+    if is_first and not is_repeated:
+        _settle(outcomes, reply["n"])
+    return outcomes
 
 
-async def _send(database: Database, saves: list[Save], batch_id: ObjectId, seconds: float) -> Reply:
-    """The answer to the batch. It goes out once more if that is lost: what is done already does not match again."""
+def _settle(outcomes: dict[str, Outcome], done: int) -> None:
+    """Of those no record tells of any more: none was done if all the `done` are known, all were if they are missing."""
+    unsure = [cart_id for cart_id, outcome in outcomes.items() if isinstance(outcome, TooManySince)]
+    missing = done - sum(outcome is None for outcome in outcomes.values())
+    if missing == 0:
+        outcomes |= {cart_id: RecordChanged() for cart_id in unsure}
+    elif missing == len(unsure):
+        outcomes |= dict.fromkeys(unsure)
+
+
+async def _send(database: Database, saves: list[Save], batch_id: ObjectId, seconds: float) -> tuple[Reply, bool]:
+    """The answer to the batch, and whether it is the second.
+
+    The batch goes out once more if the first answer is lost: what is done already does not match again.
+    """
     elements = [
         {
             "q": {"_id": save.cart_id, "version": save.version - 1},
@@ -112,11 +133,11 @@ async def _send(database: Database, saves: list[Save], batch_id: ObjectId, secon
     command = {"update": "carts", "ordered": False, "updates": elements, "writeConcern": concern}
     try:
         with pymongo.timeout(seconds):
-            return await _answer(database, command)
+            return await _answer(database, command), False
     except NetworkTimeout:
         raise
     except AutoReconnect:
-        return await _answer(database, command)
+        return await _answer(database, command), True
 
 
 async def _answer(database: Database, command: dict[str, Any]) -> Reply:
@@ -142,7 +163,9 @@ async def _without_the_slow(database: Database, sent: dict[str, Save], batch_id:
         slow = next(iter(undone))
         del undone[slow]
         outcomes[slow] = HoldsUpOthers(batch_id)
-    return outcomes | (await _round_trip(database, undone, batch_id, CALL_SECONDS) if undone else {})
+    if undone:
+        outcomes |= await _round_trip(database, undone, batch_id, CALL_SECONDS, is_first=False)
+    return outcomes
 
 
 async def _find_ids(database: Database, sent: dict[str, Save]) -> dict[str, Reply]:
@@ -167,7 +190,7 @@ def _outcome(save: Save, batch_id: ObjectId, record: Reply, fault: Reply | None)
             return Unavailable(f"MongoDB does not take this just now: code {fault['code']}.")
         return WriteError(fault["errmsg"], fault["code"], dict(fault))
     if record.get("version", 0) >= save.version + SLOTS:
-        return Unavailable("So many have changed the cart since that it cannot be told whether this was kept.")
+        return TooManySince()
     return RecordChanged()
 
 

@@ -16,7 +16,7 @@ from bench import figures, parts
 from bench.chart import chart
 from bench.comparison import Choice, Scale, compare, tell
 from bench.figures import Part
-from bench.machine import CannotMeasure, cores, facts, pinned
+from bench.machine import CannotMeasure, cores, facts, pinned, stop_as_ctrl_c_does
 from bench.method import method
 from bench.peers.running import missing
 from bench.report import markdown
@@ -43,6 +43,7 @@ QUICK = Scale(1, 0.2, 1, 0.2, carts=20, new_carts=40, accounts=4, starts=1, stor
 def main() -> None:
     """The command."""
     arguments = _arguments()
+    stop_as_ctrl_c_does()
     out: Path = arguments.out or (HERE / "quick" if arguments.quick else HERE)
     try:
         if not arguments.report:

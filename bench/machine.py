@@ -5,6 +5,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import subprocess
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,11 @@ def cores() -> Cores:
     if not load:
         raise CannotMeasure("The benchmark needs two cores: one for the server, one for the load.")
     return Cores(server, tuple(load))
+
+
+def stop_as_ctrl_c_does() -> None:
+    """From now on SIGTERM stops what we have started too, as Ctrl-C does; by itself it would leave it running."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @contextmanager

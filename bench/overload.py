@@ -19,7 +19,7 @@ from bench.cart_work import works_of_carts
 from bench.comparison import tell
 from bench.flood import PROMPT_MS, RECOVERY_MOST_SECONDS, Fairness, Outcome, fairness, flood, limit
 from bench.load import Request
-from bench.machine import CannotMeasure, cores, pinned
+from bench.machine import CannotMeasure, cores, pinned, stop_as_ctrl_c_does
 from bench.report import VERDICTS, table
 from bench.server import STORES, Broken
 from bench.shop import Shop, running_shop
@@ -167,6 +167,7 @@ def main() -> int:
     parser.add_argument("--works", nargs="+", default=(), metavar="TEXT", help="those whose name has it in it")
     parser.add_argument("--print", action="store_true", help="do not write it down")
     arguments = parser.parse_args()
+    stop_as_ctrl_c_does()
     try:
         with tempfile.TemporaryDirectory(prefix="trolley-overload-", dir=DATA) as name:
             outcomes, fair = measure(arguments.store, Path(name) / "shop", arguments.seconds, arguments.works)

@@ -29,8 +29,8 @@ def markdown(parts: Sequence[Part], rows: Sequence[Row]) -> str:
 
 
 def _written(parts: Sequence[Part]) -> list[str]:
-    runs = dict.fromkeys((part.command, part.date) for part in sorted(parts, key=lambda part: part.date))
-    return [f"Written by `{command}` on {date}; do not edit." for command, date in runs]
+    runs = {part.command: part.date for part in sorted(parts, key=lambda part: part.date)}
+    return [f"Written by `{command}`, done on {date}; do not edit." for command, date in runs.items()]
 
 
 def _noise(parts: Sequence[Part]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 
+from products.view.home import current
 from shopdev.clients import Process
 from shopdev.people import People
 
@@ -107,9 +108,11 @@ async def killed_within_building(store_url: str, home: Path, people: People, sec
     async def builds() -> bool:
         return home.exists() and bool(indexes(home) - known)
 
-    assert await eventually(builds)
-    await asyncio.sleep(seconds)
-    started.kill()
+    try:
+        assert await eventually(builds)
+        await asyncio.sleep(seconds)
+    finally:
+        started.kill()
     await asyncio.gather(starting, return_exceptions=True)
 
 
@@ -119,9 +122,13 @@ async def test_killed_within_its_first_fill_it_begins_anew_and_leaves_nothing_be
     await fill(store_url, 4000, watch)
     home = tmp_path / "view"
     known: set[str] = set()
-    for seconds in (0.0, 0.3, 0.6):
+    for seconds in (0.0, 0.1, 0.3):
+        # On a quick machine it may be done before it is killed, and then nothing is begun anew.
+        if current(home) is not None:
+            break
         await killed_within_building(store_url, home, people, seconds, known)
         known = indexes(home)
+        assert current(home) is None or seconds > 0
     async with running(store_url, home, people) as client:
         assert await eventually(lambda: has_total(client, 4000))
         await assert_same(store_url, home)

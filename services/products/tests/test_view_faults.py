@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -184,6 +185,25 @@ async def test_a_store_that_goes_back_in_time_is_read_again(
     async with running(sqlite_url, used, people) as client:
         assert await eventually(lambda: has_total(client, COUNT))
         await assert_same(sqlite_url, used, COUNT)
+
+
+async def test_a_store_that_is_set_back_under_a_running_service_is_read_again(
+    sqlite_url: str, people: People, used: Path, tmp_path: Path
+) -> None:
+    database = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), timeout=10)
+    before = sqlite3.connect(tmp_path / "before.db")
+    database.backup(before)
+    async with running(sqlite_url, used, people) as client:
+        assert (await client.post("/products", json=body())).status_code == 201
+        # Else this write is one that the feed has not told yet.
+        await asyncio.sleep(0.5)
+        before.backup(database)
+        assert await eventually(lambda: has_total(client, COUNT))
+        assert (await client.post("/products", json=body())).status_code == 201
+        assert await eventually(lambda: has_total(client, COUNT + 1))
+        await assert_same(sqlite_url, used, COUNT + 1)
+    database.close()
+    before.close()
 
 
 async def test_reads_go_on_while_a_lost_feed_is_made_up_for(

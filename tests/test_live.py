@@ -52,6 +52,8 @@ class Tea:
         self.made = self.live.products[0].post("/products", json=body, headers=self.live.staff).json()
         self.cart = self.live.carts[0].post("/carts", json={"sku": self.sku, "quantity": 5}).json()
         self.path = f"/products/{self.made['id']}"
+        ways = [*self.any_way, self.among_those_in_stock]
+        seen_within_a_second(time.monotonic(), ways, lambda now: now != {})
 
     def read(self, path: str) -> Answer:
         """What the second replica of products says of it; empty where a list does not hold it."""

@@ -196,10 +196,11 @@ async def there_are(count: int, *replicas: httpx.AsyncClient) -> None:
     """Each replica lists so many products; what another one wrote, within a second."""
     for each in replicas:
         for _ in range(100):
-            if (total := (await each.get("/products")).json()["total"]) == count:
+            listed = (await each.get("/products")).raise_for_status().json()
+            if listed["total"] == count:
                 break
             await asyncio.sleep(0.01)
-        assert total == count
+        assert listed["total"] == count
 
 
 @pytest.mark.parametrize("slug", [None, "of-{sku}"])

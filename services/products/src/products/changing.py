@@ -100,8 +100,14 @@ class Shop:
         with self._counted(kind):
             for number in range(ATTEMPTS):
                 product = await self.get(id_or_slug)
-                changed = rule(product)
+                try:
+                    changed = rule(product)
+                except ShopError:
+                    # What a refusal was decided on may be newer than what reads are answered with.
+                    await self.view.show([product])
+                    raise
                 if changed is product:
+                    await self.view.show([product])
                     return product
                 try:
                     await self.store.save(changed)

@@ -111,12 +111,16 @@ class View:
 
     async def show(self, products: Iterable[Product]) -> None:
         """Returns when reads are answered with what the store has kept, or with something newer."""
-        batch = self.offer(products)
+        batch = self.offer([product for product in products if not self._is_shown(product)])
         if batch is not None:
             # The change is durable already: where showing it takes too long, its caller is told of it all the same.
             with suppress(TimeoutError):
                 async with asyncio.timeout(deadline.remaining(SHOW_SECONDS)):
                     await asyncio.shield(batch.shown)
+
+    def _is_shown(self, product: Product) -> bool:
+        found = self.find(product.id)
+        return found is not None and found.head.version >= product.version
 
     def offer(self, products: Iterable[Product]) -> Batch | None:
         """Takes what the store has kept, to be shown soon; None where there is no index: it will begin with it."""

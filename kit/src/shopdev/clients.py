@@ -51,18 +51,21 @@ class Process:
         # A session of its own, so that a kill reaches the server's worker too.
         command = [sys.executable, "-m", self.name]
         self._process = subprocess.Popen(command, env=self.environment, start_new_session=True)
+        last_words = "it does not answer"
         async with httpx.AsyncClient(base_url=self.url) as client:
             for _ in range(int(ready_seconds / 0.05)):
                 try:
-                    if (await client.get("/readyz")).status_code == 200:
+                    answer = await client.get("/readyz")
+                    if answer.status_code == 200:
                         return self
+                    last_words = answer.text
                 except httpx.TransportError:
                     pass
                 if self._process.poll() is not None:
                     break
                 await asyncio.sleep(0.05)
         self.kill()
-        raise AssertionError(f"{self.name} did not become ready")
+        raise AssertionError(f"{self.name} did not become ready: {last_words}")
 
     def kill(self) -> None:
         """kill -9, all of its processes."""

@@ -67,7 +67,7 @@ class MongoFeed:
                 except OperationFailure as error:
                     raise _translated(error) from error
                 if event is not None and event["operationType"] not in CHANGES:
-                    raise PositionLost
+                    raise PositionLost(f"The collection of products had a change of the kind {event['operationType']}.")
                 told += 1
                 if event is not None and event["fullDocument"] is not None:
                     yield Change(from_document(event["fullDocument"]), f"{collection} {_token(stream)}")
@@ -81,7 +81,7 @@ class MongoFeed:
         try:
             async with self._mongo.call("follow") as database:
                 if await _identity(database) != collection:
-                    raise PositionLost
+                    raise PositionLost("The collection of products is another one.")
                 return await _products(database).watch(
                     [{"$project": {"fullDocument.words": 0, "updateDescription": 0}}],
                     full_document="updateLookup",
@@ -102,7 +102,7 @@ async def _identity(database: Database) -> str:
     found = await (await database.list_collections(filter={"name": "products"})).to_list()
     if not found:
         raise Unavailable("The database has no collection of products.")
-    return str(found[0]["info"]["uuid"])
+    return bytes(found[0]["info"]["uuid"]).hex()
 
 
 def _token(stream: AsyncChangeStream[Document]) -> str:
@@ -111,4 +111,4 @@ def _token(stream: AsyncChangeStream[Document]) -> str:
 
 
 def _translated(error: OperationFailure) -> Exception:
-    return PositionLost() if error.code in LOST_CODES else error
+    return PositionLost(f"{error.code}: {error}") if error.code in LOST_CODES else error

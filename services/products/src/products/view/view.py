@@ -174,10 +174,10 @@ class View:
                 await self._begin(is_lost=is_lost)
                 is_lost = False
                 await self._follow()
-            except PositionLost:
+            except PositionLost as reason:
                 is_lost = True
                 self._rebuilds.labels("position_lost").inc()
-                continue
+                log.warning("read view lost its place in the feed", extra={"reason": str(reason)})
             except Unavailable as error:
                 if self._reason != error.detail:
                     log.warning("read view waits", extra={"reason": error.detail})

@@ -16,6 +16,7 @@ from bench.figures import Latency, Part, Sample
 from bench.hashing import verifying_us
 from bench.machine import Cores
 from bench.measure import Runner, memories, residents
+from bench.peers.copying import copy_products
 from bench.peers.running import running_peer
 from bench.replicas import pairs
 from bench.server import EXPRESS, SERVICES, TROLLEY, Server
@@ -23,6 +24,7 @@ from bench.shop import CALL_SECONDS, Shop, running_shop
 from bench.work import ping, sign_in, works_of_catalogue
 
 HALF = 0.5
+PEERS_CATALOGUE = "trolley_peers"
 
 
 class Scale(NamedTuple):
@@ -60,12 +62,8 @@ def compare(size: int, choice: Choice, scale: Scale, at: Cores, folder: Path, *,
             tell(f"filling {shop} with {size:,} products")
             shop.fill(size)
         servers: list[Server] = [shop for shop in shops if TROLLEY in choice.servers]
-        servers += [
-            _peer(stack, name, shop, at, folder)
-            for shop in shops
-            for name in choice.servers
-            if name != TROLLEY and shop.database_url
-        ]
+        for shop in (one for one in shops if one.database_url):
+            servers += _peers(stack, [name for name in choice.servers if name != TROLLEY], shop, at, folder)
         before = [memories(server) for server in servers]
         runners = _runners(servers, _accounts(shops, scale) if is_whole else None, choice, scale, size)
         tell("comparing what they answer")
@@ -83,8 +81,15 @@ def compare(size: int, choice: Choice, scale: Scale, at: Cores, folder: Path, *,
     return part
 
 
+def _peers(stack: ExitStack, names: Sequence[str], shop: Shop, at: Cores, folder: Path) -> list[Server]:
+    if names:
+        tell("copying the catalogue for the peers")
+        copy_products(shop.database_url, "trolley_products", PEERS_CATALOGUE)
+    return [_peer(stack, name, shop, at, folder) for name in names]
+
+
 def _peer(stack: ExitStack, name: str, shop: Shop, at: Cores, folder: Path) -> Server:
-    databases = {"products": "trolley_products", "users": "trolley_users", "own": f"trolley_{name}"}
+    databases = {"products": PEERS_CATALOGUE, "users": "trolley_users", "own": f"trolley_{name}"}
     before = ["taskset", "-c", str(at.server)]
     peer = running_peer(name, shop.database_url, databases, folder / f"{name}.log", before)
     url, pid = stack.enter_context(peer)

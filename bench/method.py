@@ -11,8 +11,9 @@ TEXT = """\
 Medians (and ranges) of {rounds} rounds of {seconds:g} s a run. Within a round each kind of work goes to Trolley on
 each store, to Express and to FastAPI right after one another, so that what slows the machine slows all. Servers are
 pinned to core {server}; load and `mongod` to {load}. Trolley runs as shipped, with LOG_LEVEL={level}; Express with
-NODE_ENV=production. There is one process of each. The peers and Trolley on MongoDB use the same `mongod`, catalogue and
-accounts, and every write waits for the journal of a majority.
+NODE_ENV=production. There is one process of each. The peers and Trolley on MongoDB use the same `mongod` and accounts,
+and every write waits for the journal of a majority. The peers read a copy of Trolley's catalogue, which has beside each
+product, and in indexes, what they search and sort it by.
 
 CPU is the user and system time of the server's process tree, a request. Trolley's is that of all its services: where
 carts ask products, what products used is in it, since Express and FastAPI read products in process; it stands beside

@@ -1,5 +1,6 @@
 """Doing the same at the shop and at a peer, and comparing what they say; an AssertionError tells where they differ."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +10,18 @@ from shopdev.shop import Shop
 
 
 class Callers:
-    """The shop and a peer; `ours` is a client for the shop's services."""
+    """The shop and a peer; `ours` is a client for the shop's services, `copy` brings its catalogue to the peer."""
 
-    def __init__(self, shop: Shop, ours: httpx.Client, peer: httpx.Client) -> None:
+    def __init__(self, shop: Shop, copy: Callable[[], None], ours: httpx.Client, peer: httpx.Client) -> None:
         self.shop = shop
+        self._copy = copy
         self.ours = ours
         self.peer = peer
+
+    def add(self, items: Sequence[dict[str, Any]]) -> None:
+        """Products, or changes to them, at both."""
+        self.shop.add(items)
+        self._copy()
 
     def both(self, service: str, method: str, path: str, **content: Any) -> tuple[httpx.Response, httpx.Response]:
         """The shop's answer and the peer's, of the same status and, if they are problems, about the same."""

@@ -1,4 +1,4 @@
-"""A peer as a process on the shop's own data."""
+"""A peer as a process on the shop's accounts and a copy of its catalogue."""
 
 import os
 import subprocess

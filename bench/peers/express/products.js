@@ -1,4 +1,4 @@
-// The catalogue, which the shop's products service has written: a product, and lists of products.
+// The catalogue, copied from the shop's with what it is searched and sorted by: a product, and lists of products.
 
 import { Router } from "express";
 import { z } from "zod";

@@ -17,6 +17,7 @@ import jwt
 import pytest
 from bench import catalogue
 from bench.peers.comparing import Callers, TwoCarts, timed
+from bench.peers.copying import copy_products
 from bench.peers.running import COMMANDS, missing, running_peer
 from pymongo import MongoClient
 
@@ -65,7 +66,7 @@ def installed() -> None:
 def databases(mongo_server: str) -> Iterator[dict[str, str]]:
     """Names of databases of this run, dropped at the end."""
     run = uuid4().hex[:12]
-    found = {name: f"peers_{run}_{name}" for name in ("users", "products", "carts", *COMMANDS)}
+    found = {name: f"peers_{run}_{name}" for name in ("users", "products", "carts", "copies", *COMMANDS)}
     yield found
     client: MongoClient[dict[str, Any]] = MongoClient(mongo_server)
     with client:
@@ -74,7 +75,13 @@ def databases(mongo_server: str) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def shop(mongo_server: str, databases: dict[str, str]) -> Iterator[Shop]:
+def copy(mongo_server: str, databases: dict[str, str]) -> Callable[[], None]:
+    """Brings the shop's catalogue to the peers."""
+    return lambda: copy_products(mongo_server, databases["products"], databases["copies"])
+
+
+@pytest.fixture(scope="module")
+def shop(mongo_server: str, databases: dict[str, str], copy: Callable[[], None]) -> Iterator[Shop]:
     """The shop on MongoDB, with a catalogue."""
     address, _, options = mongo_server.partition("?")
     found = Shop(lambda name: f"{address}{databases[name]}?{options}")
@@ -82,6 +89,7 @@ def shop(mongo_server: str, databases: dict[str, str]) -> Iterator[Shop]:
         found.add([*catalogue.products(120), *BESIDES, an_item("ARCHIVED", 100)])
         archived = found.call("products", "GET", "/products?sku=ARCHIVED").json()["items"][0]
         found.call("products", "DELETE", f"/products/{archived['id']}", headers=found.staff_bearer())
+        copy()
         yield found
 
 
@@ -96,20 +104,20 @@ def name(request: pytest.FixtureRequest) -> str:
 def start(
     shop: Shop, name: str, mongo_server: str, databases: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Start:
-    """Starts the peer on the shop's catalogue and accounts."""
-    used = {"products": databases["products"], "users": databases["users"], "own": databases[name]}
+    """Starts the peer on a copy of the shop's catalogue and on its accounts."""
+    used = {"products": databases["copies"], "users": databases["users"], "own": databases[name]}
     return lambda: running_peer(name, mongo_server, used, tmp_path_factory.mktemp("peers") / "log")
 
 
 @pytest.fixture(scope="module")
-def callers(shop: Shop, start: Start) -> Iterator[Callers]:
+def callers(shop: Shop, copy: Callable[[], None], start: Start) -> Iterator[Callers]:
     """The shop and a peer."""
     with (
         start() as (url, _),
         httpx.Client(timeout=30) as ours,
         httpx.Client(base_url=url, timeout=30) as theirs,
     ):
-        yield Callers(shop, ours, theirs)
+        yield Callers(shop, copy, ours, theirs)
 
 
 def an_item(sku: str, amount: int, stock: int | None = None) -> dict[str, Any]:
@@ -245,10 +253,10 @@ def test_a_cart_of_a_hundred_lines_is_the_same_and_takes_no_more(callers: Caller
 
 def test_what_the_catalogue_changes_is_told_the_same(callers: Callers) -> None:
     dearer, scarcer, gone = new_sku(), new_sku(), new_sku()
-    callers.shop.add([an_item(dearer, 100), an_item(scarcer, 100, 9), an_item(gone, 100)])
+    callers.add([an_item(dearer, 100), an_item(scarcer, 100, 9), an_item(gone, 100)])
     carts = TwoCarts(callers, {"lines": [{"sku": sku, "quantity": 3} for sku in (dearer, scarcer, gone)]})
-    callers.shop.add([{"sku": dearer, "price": {"amount": 150, "currency": EUR}}, {"sku": scarcer, "stock": 2}])
-    callers.shop.add([{"sku": gone, "status": "archived"}])
+    callers.add([{"sku": dearer, "price": {"amount": 150, "currency": EUR}}, {"sku": scarcer, "stock": 2}])
+    callers.add([{"sku": gone, "status": "archived"}])
     cart = carts.call("GET").json()
     assert [notice["code"] for notice in cart["notices"]] == ["price_changed", "quantity_reduced", "unavailable"]
     assert cart["subtotal"]["amount"] == 3 * 150 + 2 * 100

@@ -17,7 +17,7 @@ Collection = AsyncCollection[Document]
 
 @dataclass(frozen=True)
 class Database:
-    """The shop's catalogue and accounts, which are only read, and what is this service's own."""
+    """The copy of the shop's catalogue and its accounts, which are only read, and what is this service's own."""
 
     client: AsyncMongoClient[Document]
     products: Collection

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found, untyped-decorator"
-"""The catalogue, which the shop's products service has written: a product, and lists of products."""
+"""The catalogue, copied from the shop's with what it is searched and sorted by: a product, and lists of products."""
 
 import asyncio
 import json

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, TEXT, InsertOne, ReturnDocument, UpdateOne
+from pymongo import InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 
 from products.product import STOCK_MAX, Product, SkuTaken, SlugTaken, is_id
@@ -21,10 +21,15 @@ from shopkit.values import Clock
 
 # Of transactions over the same stock all but one abort and begin again; a crowd would spend its time on that.
 STOCK_TRANSACTIONS_AT_ONCE = 4
-# Codes of a unique index that is broken, and of a text that is no number.
-DUPLICATE_KEY, CONVERSION_FAILURE = 11000, 241
-# All of a document but what only the text index reads.
-UNSEARCHED = {"words": 0}
+# Codes of a unique index that is broken, of a text that is no number, and of an index that is not there.
+DUPLICATE_KEY, CONVERSION_FAILURE, INDEX_NOT_FOUND = 11000, 241, 27
+# What was searched and sorted by before there was the read view.
+SEARCHED = ("words", "price_from", "name_key")
+SEARCH_INDEXES = (
+    "search",
+    *(f"status_1_{key}_1__id_1" for key in ("price_from", "name_key", "created_at", "category", "tags")),
+)
+CLEARED_AT_ONCE = 1000
 
 
 async def make_products(database: Database) -> None:
@@ -32,19 +37,32 @@ async def make_products(database: Database) -> None:
     products = database["products"]
     await products.create_index("slug", unique=True)
     await products.create_index("variants.sku", unique=True)
-    for key in ("price_from", "name_key", "created_at", "category", "tags"):
-        await products.create_index([("status", ASCENDING), (key, ASCENDING), ("_id", ASCENDING)])
-    weights = {"words.name": 100, "words.labels": 10, "words.description": 1}
-    await products.create_index(
-        [(field, TEXT) for field in weights], weights=weights, default_language="none", name="search"
-    )
+
+
+async def drop_search(database: Database) -> None:
+    """Takes away what only served searches. Portion by portion: all at once might take longer than a call may.
+
+    Versions stay, so replicas at work pass over what they are told of it.
+    """
+    products = database["products"]
+    for name in SEARCH_INDEXES:
+        try:
+            await products.drop_index(name)
+        except OperationFailure as error:
+            if error.code != INDEX_NOT_FOUND:
+                raise
+    last = ""
+    while found := await products.find({"_id": {"$gt": last}}, {"_id": 1}).sort("_id").limit(CLEARED_AT_ONCE).to_list():
+        portion = {"_id": {"$gt": last, "$lte": found[-1]["_id"]}}
+        await products.update_many(portion, {"$unset": dict.fromkeys(SEARCHED, "")})
+        last = found[-1]["_id"]
 
 
 class MongoProductStore:
     """A ProductStore."""
 
     def __init__(self, url: str, metrics: Metrics, clock: Clock) -> None:
-        self._mongo = Mongo(url, "products", [make_products], metrics)
+        self._mongo = Mongo(url, "products", [make_products, drop_search], metrics)
         self._clock = clock
         feed = MongoFeed(self._mongo)
         self.position, self.scan, self.follow = feed.position, feed.scan, feed.follow
@@ -56,12 +74,12 @@ class MongoProductStore:
     async def find(self, id_or_slug: str) -> Product | None:
         wanted = {"_id" if is_id(id_or_slug) else "slug": id_or_slug}
         async with self._mongo.call("find") as database:
-            found = await database["products"].find_one(wanted, UNSEARCHED)
+            found = await database["products"].find_one(wanted)
         return from_document(found) if found else None
 
     async def find_by_ids(self, ids: Sequence[str]) -> list[Product]:
         async with self._mongo.call("find_by_ids") as database:
-            found = await database["products"].find({"_id": {"$in": list(ids)}}, UNSEARCHED).to_list()
+            found = await database["products"].find({"_id": {"$in": list(ids)}}).to_list()
         return [from_document(document) for document in found]
 
     async def find_by_skus(self, skus: Sequence[str]) -> list[Product]:
@@ -85,11 +103,7 @@ class MongoProductStore:
             raise _taken(error.details or {}) from error
 
     async def keep_all(self, products: Sequence[Product]) -> list[Refusal | None]:
-        writes = []
-        for product in products:
-            writes.append(_write(product))
-            # Others get their turn: a long text takes milliseconds.
-            await asyncio.sleep(0)
+        writes = [_write(product) for product in products]
         if not writes:
             return []
         async with self._mongo.call("keep_all") as database:
@@ -143,7 +157,7 @@ class MongoProductStore:
 
 async def _holders(database: Database, session: Session | None, skus: Sequence[str]) -> list[Product]:
     wanted = {"variants.sku": {"$in": list(skus)}}
-    found = await database["products"].find(wanted, UNSEARCHED, session=session).to_list()
+    found = await database["products"].find(wanted, session=session).to_list()
     return [from_document(document) for document in found]
 
 

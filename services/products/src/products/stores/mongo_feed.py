@@ -19,7 +19,6 @@ AT_ONCE = 500
 AWAIT_MS = 80
 # So many changes in one answer are all that there were.
 ALL_AT_ONCE = 20
-WITHOUT_WORDS = {"words": 0}
 # Codes of a position that is too old, of another collection, or none at all.
 LOST_CODES = frozenset({260, 280, 286, 40585, 40615, 50811})
 # Products are never deleted: anything else is somebody's repair, after which nothing here is certain.
@@ -44,7 +43,7 @@ class MongoFeed:
         last = ""
         while True:
             async with self._mongo.call("scan") as database:
-                found = _products(database).find({"_id": {"$gt": last}}, WITHOUT_WORDS)
+                found = _products(database).find({"_id": {"$gt": last}})
                 documents = await found.sort("_id").limit(AT_ONCE).to_list()
             if not documents:
                 return
@@ -83,7 +82,7 @@ class MongoFeed:
                 if await _identity(database) != collection:
                     raise PositionLost("The collection of products is another one.")
                 return await _products(database).watch(
-                    [{"$project": {"fullDocument.words": 0, "updateDescription": 0}}],
+                    [{"$project": {"updateDescription": 0}}],
                     full_document="updateLookup",
                     resume_after={"_data": token},
                     max_await_time_ms=AWAIT_MS,

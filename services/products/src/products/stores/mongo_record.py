@@ -1,7 +1,7 @@
 """A product as MongoDB keeps it.
 
-What callers name (attributes, options) is kept as pairs, for a key of BSON would have a meaning of its own. Beside the
-product stand what it is sorted and searched by: its lowest price, the key of its name, and its words.
+What callers name (attributes, options) is kept as pairs, for a key of BSON would have a meaning of its own. What older
+services kept beside it, to search and sort by, is passed over.
 """
 
 from typing import Any
@@ -9,14 +9,12 @@ from typing import Any
 import msgspec
 
 from products.product import Product
-from products.words import name_key, words_of
 
 Document = dict[str, Any]
 
 
 def to_document(product: Product) -> Document:
     """The document that holds a product."""
-    labels = " ".join([product.category or "", *product.tags])
     return {
         "_id": product.id,
         "slug": product.slug,
@@ -39,13 +37,6 @@ def to_document(product: Product) -> Document:
         "version": product.version,
         "created_at": product.created_at,
         "updated_at": product.updated_at,
-        "price_from": product.price_from.amount,
-        "name_key": name_key(product.name),
-        "words": {
-            "name": words_of(product.name),
-            "labels": words_of(labels),
-            "description": words_of(product.description),
-        },
     }
 
 

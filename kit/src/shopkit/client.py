@@ -81,9 +81,9 @@ class Hop:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> bytes:
+    async def get(self, path: str, query: Sequence[tuple[str, str]] = (), headers: Headers = None) -> bytes:
         """The body of a 200. Unavailable where the neighbour fails, Internal where it refuses: that is our fault."""
-        reply = await self.call("GET", path, params=query)
+        reply = await self.call("GET", path, headers, params=query)
         if reply.status == 200:
             return reply.body
         refused = Internal(f"The {self._target} service answered {reply.status} to {path}.")

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import httpx
 import pytest
+from msgspec import structs
 
 from carts.app import create_app
 from carts.cart import Cart, Edit, Facts, close, edit, new_cart, touched
-from carts.memory import Memory
+from carts.memory import Memory, size_of
 from carts.settings import Settings
 from shopdev.clients import client_of
 from shopdev.people import People
@@ -65,14 +66,18 @@ async def test_an_expired_cart_is_not_remembered(clock: Clock) -> None:
 
 
 async def test_memory_is_bounded_in_carts_and_in_what_they_hold(clock: Clock) -> None:
-    memory = Memory(clock, carts_max=3, entries_max=7)
+    large = cart_of(clock, "5", skus="ABC")
+    memory = Memory(clock, carts_max=3, bytes_max=2 * size_of(large) - 1)
     for name in ("1", "2", "3", "1", "4"):
         memory.keep(cart_of(clock, name))
     assert [memory.find(name) is not None for name in "1234"] == [True, False, True, True]
-    # A cart of three lines counts four.
-    memory.keep(cart_of(clock, "5", skus="ABC"))
+    memory.keep(large)
     memory.keep(cart_of(clock, "6", skus="ABC"))
     assert [memory.find(name) is not None for name in "13456"] == [False, False, False, False, True]
+    # What a line says counts, not only that it is there; and so does what has happened to the cart.
+    wordy = structs.replace(large.lines[0].seen, name="x" * 1000)
+    assert size_of(edit(large, [Edit("D", delta=1)], {**SHOP, "D": wordy}, clock())) > size_of(large) + 3000
+    assert size_of(edit(large, [Edit("A", delta=1)], SHOP, clock())) > size_of(large)
 
 
 @dataclass

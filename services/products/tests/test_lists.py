@@ -87,6 +87,8 @@ async def test_relevance_without_words_is_newest_first(client: httpx.AsyncClient
         ("cursor=made-up", "#/query/cursor"),
         ("cursor=", "#/query/cursor"),
         ("cursor=%F0%9F%A7%B5", "#/query/cursor"),
+        ("sort=price&cursor=" + encode_cursor("price", [5, "zzz"]), "#/query/cursor"),
+        ("sort=name&cursor=" + encode_cursor("name", ["a", "F" * 99]), "#/query/cursor"),
         ("&".join(f"sku=S{n}" for n in range(101)), "#/query/sku"),
         ("&".join(f"id={n}" for n in range(101)), "#/query/id"),
         ("&".join(f"tag={n}" for n in range(51)), "#/query/tag"),

@@ -88,7 +88,7 @@ DAMAGES = {
     **{f"no {ending}": damaged(ending, Path.unlink) for ending in (".store", "meta.json", ".pos")},
     "another's files": empty_folder,
     "nothing": point_at(""),
-    "no such": point_at(new_id()),
+    "no such": point_at(f"index-{new_id()}"),
     "elsewhere": point_at("../store"),
 }
 
@@ -158,13 +158,14 @@ async def test_the_view_of_another_store_is_not_served(
 
 async def test_what_is_no_index_stays_in_the_folder(sqlite_url: str, people: People, used: Path) -> None:
     (used / "photos").mkdir()
+    (used / (theirs := new_id())).mkdir()
     (used / "letter").touch()
     await break_position(used)
     async with running(sqlite_url, used, people) as client:
         assert await eventually(lambda: has_total(client, COUNT))
     folder = current(used)
     assert folder is not None
-    assert indexes(used) == {"photos", folder.name}
+    assert indexes(used) == {"photos", theirs, folder.name}
     assert (used / "letter").exists()
 
 

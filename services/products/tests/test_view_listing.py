@@ -113,6 +113,8 @@ async def test_beginnings_of_words_and_words_with_one_slip_are_found(catalogue: 
         assert found(text) == [], text
     assert found("kettle")[0] == "Kettle 12345"
     assert found("чайнек") == ["Чайник"]
+    await catalogue.add(product("हिन्दी किताब"))
+    assert found("हिन्दि") == ["हिन्दी किताब"]
 
 
 async def test_chinese_is_found_by_any_part_of_it(catalogue: Catalogue) -> None:

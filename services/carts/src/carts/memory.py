@@ -11,9 +11,9 @@ from shopkit.idempotency import Replay
 from shopkit.values import Clock
 
 CARTS_MAX = 10_000
-# Lines, and of histories so many changes as take the room of a line, about 1.5 KB; together 48 MB at most.
-ENTRIES_MAX = 32_000
-PAST_IN_ENTRY = 20
+BYTES_MAX = 48 * 2**20
+# Of a cart besides its lines and its history.
+CART_BYTES = 1500
 
 
 class Unsure(Exception):
@@ -31,11 +31,11 @@ class CartFinder(Protocol):
 class Memory:
     """The newest version seen of the open carts that were seen last."""
 
-    def __init__(self, clock: Clock, carts_max: int = CARTS_MAX, entries_max: int = ENTRIES_MAX) -> None:
+    def __init__(self, clock: Clock, carts_max: int = CARTS_MAX, bytes_max: int = BYTES_MAX) -> None:
         self._clock = clock
         self._carts_max = carts_max
-        self._entries_max = entries_max
-        self._entries = 0
+        self._bytes_max = bytes_max
+        self._bytes = 0
         # The one seen longest ago is the first.
         self._carts: dict[str, Cart] = {}
         self._of_owner: dict[str, str] = {}
@@ -67,12 +67,12 @@ class Memory:
         if not cart.is_open:
             return
         self._carts[cart.id] = cart
-        self._entries += _entries(cart)
+        self._bytes += size_of(cart)
         if cart.owner is not None:
             self._of_owner[cart.owner] = cart.id
         elif cart.token_hash is not None:
             self._of_token[cart.token_hash] = cart.id
-        while len(self._carts) > self._carts_max or self._entries > self._entries_max:
+        while len(self._carts) > self._carts_max or self._bytes > self._bytes_max:
             self._drop(next(iter(self._carts.values())))
 
     def forget(self, cart_id: str, version: int) -> None:
@@ -83,14 +83,15 @@ class Memory:
 
     def _drop(self, cart: Cart) -> None:
         del self._carts[cart.id]
-        self._entries -= _entries(cart)
+        self._bytes -= size_of(cart)
         for index, key in ((self._of_owner, cart.owner), (self._of_token, cart.token_hash)):
             if key is not None and index.get(key) == cart.id:
                 del index[key]
 
 
-def _entries(cart: Cart) -> int:
-    return 1 + len(cart.lines) + cart.past.count // PAST_IN_ENTRY
+def size_of(cart: Cart) -> int:
+    """About how many bytes a cart takes."""
+    return CART_BYTES + len(cart.past.packed) + sum(line.size for line in cart.lines)
 
 
 class KnownCarts:

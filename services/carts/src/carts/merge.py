@@ -33,7 +33,7 @@ def merge(saved: Cart, guest: Cart, mode: Mode, catalogue: Catalogue, moment: da
     """
     lines = dict(saved.by_sku)
     report = [_only(line, "saved") for line in saved.lines if guest.line(line.sku) is None]
-    position = max((line.position for line in saved.lines), default=0)
+    position = saved.last_position
     for theirs in guest.lines:
         ours = lines.get(theirs.sku)
         if ours is not None:

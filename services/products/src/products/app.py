@@ -64,7 +64,7 @@ def ready_made(view: View) -> ReadyMade:
     """Products and lists that the view has ready, answered without a detour."""
 
     def find(path: str, query: bytes, headers: Mapping[bytes, bytes]) -> Ready | None:
-        if not view.is_serving or b"no-cache" in headers.get(b"cache-control", b""):
+        if not view.is_serving or b"cache-control" in headers:
             return None
         if path == LIST:
             listed = view.answers.list(query)

@@ -104,7 +104,7 @@ def _portions(contents: Sequence[Any]) -> Iterator[list[Item]]:
 
 
 async def _place(shop: Shop, items: Sequence[Item], request_id: str) -> list[Product]:
-    """In rounds, each with the first item of every lane that has no result yet; what was kept."""
+    """In rounds, each with the first item of every lane that has no result yet; all that is kept now."""
     kept: list[Product] = []
     known = await _known(shop, items)
     waiting = lanes(items, known)
@@ -123,9 +123,10 @@ async def _known(shop: Shop, items: Sequence[Item]) -> list[Product]:
 
 
 async def _round(shop: Shop, items: Sequence[Item], known: Sequence[Product], request_id: str) -> list[Product]:
-    """One attempt at each of `items`, no two of which touch the same product; what was kept."""
+    """One attempt at each of `items`, no two of which touch the same product; what is kept of them now."""
     holders = {variant.sku: product for product in known for variant in product.variants}
     changed: list[tuple[Item, Product]] = []
+    unchanged: list[Product] = []
     for item in items:
         try:
             present, product = _planned(shop, item, holders)
@@ -134,12 +135,14 @@ async def _round(shop: Shop, items: Sequence[Item], known: Sequence[Product], re
         else:
             if product is present:
                 _accept(shop, item, product)
+                unchanged.append(product)
             else:
                 changed.append((item, product))
         # Others get their turn: a long text takes milliseconds.
         await asyncio.sleep(0)
     outcomes = await shop.store.keep_all([product for _, product in changed])
     kept = [product for (_, product), refusal in zip(changed, outcomes, strict=True) if refusal is None]
+    kept += unchanged
     shop.view.offer(kept)
     late: list[Item] = []
     for (item, product), refusal in zip(changed, outcomes, strict=True):

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Literal
 
@@ -128,7 +128,9 @@ class Shop:
             self._stock_changes.labels(error.code).inc()
             raise
         self._stock_changes.labels("ok").inc()
-        await self.view.show(await self.store.find_by_skus(list(stocks)))
+        # The change is kept: whatever fails from here on must not have its caller make it again. The feed shows it too.
+        with suppress(Unavailable):
+            await self.view.show(await self.store.find_by_skus(list(stocks)))
         return stocks
 
     async def give_way(self, number: int) -> None:

@@ -14,12 +14,13 @@ NAMED = "exactly the products of these, archived ones too; no other parameter is
 # The sort keys that a cursor may hold; integers within what every store takes.
 Number = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999, description="since 1970, until the year 9999")]
+ProductId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
 PLACES: dict[Sort, Any] = {
-    "relevance": tuple[float, str],
-    "price": tuple[Number, str],
-    "-price": tuple[Number, str],
-    "name": tuple[str, str],
-    "-created_at": tuple[Milliseconds, str],
+    "relevance": tuple[float, ProductId],
+    "price": tuple[Number, ProductId],
+    "-price": tuple[Number, ProductId],
+    "name": tuple[str, ProductId],
+    "-created_at": tuple[Milliseconds, ProductId],
 }
 
 Words = Annotated[str | None, QueryParameter(max_length=200, description="words that must all be there")]

@@ -246,16 +246,16 @@ async def _named(request: ShopRequest, shop: Shop, skus: Sequence[str], ids: Seq
         *(await shop.read_all("sku", skus, fresh=fresh) if skus else []),
         *(await shop.read_all("id", ids, fresh=fresh) if ids else []),
     ]
-    by_name = {sku: one for one in found for sku in one.head.skus}
-    by_name |= {one.head.id: one for one in found}
     asked = list(dict.fromkeys([*skus, *ids]))
+    by_name = {sku: one for one in found for sku in one.head.skus if sku in skus}
+    by_name |= {one.head.id: one for one in found if one.head.id in ids}
     named = {by_name[name].head.id: by_name[name] for name in asked if name in by_name}
     return msgspec.Raw(encode_named(list(named.values()), [name for name in asked if name not in by_name]))
 
 
 def _must_be_fresh(request: ShopRequest) -> bool:
     """Whether the caller wants to hear it from the store."""
-    return "no-cache" in request.headers.get("cache-control", "")
+    return "no-cache" in request.headers.get("cache-control", "").lower()
 
 
 async def _change(request: ShopRequest, shop: Shop, kind: str, name: str, rule: Rule) -> Response[ProductOut]:

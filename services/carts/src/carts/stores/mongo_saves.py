@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pymongo
 from bson import ObjectId
-from pymongo.errors import AutoReconnect, ExecutionTimeout, NetworkTimeout, WriteError
+from pymongo.errors import AutoReconnect, ExecutionTimeout, NetworkTimeout, OperationFailure, WriteError
 
 from carts.cart import Cart
 from carts.stores.batches import Batches, Observe
@@ -85,6 +85,9 @@ class Saves:
                 outcomes = await _round_trip(database, sent, batch_id, BATCH_SECONDS, is_first=True)
             except (ExecutionTimeout, NetworkTimeout):
                 outcomes = await _without_the_slow(database, sent, batch_id)
+            except OperationFailure as error:
+                # Some may be kept: sent again under another id they would be taken for somebody else's.
+                raise Unavailable("It is not known what was kept.") from error
         return [outcomes[save.cart_id] if sent[save.cart_id] is save else RecordChanged() for save in saves]
 
 

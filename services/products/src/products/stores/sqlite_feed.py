@@ -12,6 +12,8 @@ from shopkit.errors import Unavailable
 from shopkit.sqlite import Sqlite
 
 AT_ONCE = 500
+# After so many others get their turn.
+IN_A_TURN = 20
 # How often it is looked whether any process has written; a look takes microseconds.
 POLL_SECONDS = 0.02
 # What a write sets the column `change` to. Writers take turns, so the numbers are in the order of the commits.
@@ -67,8 +69,10 @@ class SqliteFeed:
             rows = self._read(sql, (last, AT_ONCE)) if state != seen else []
             if state != seen and not rows:
                 await self._require(feed_id, last)
-            for record, last in rows:
+            for number, (record, last) in enumerate(rows):
                 yield Change(self._decode(record), f"{feed_id} {last}")
+                if number % IN_A_TURN == 0:
+                    await asyncio.sleep(0)
             if len(rows) < AT_ONCE:
                 seen = state
                 yield Change(None, f"{feed_id} {last}", looked_at)

@@ -95,7 +95,8 @@ class Answers:
 
     def find_all(self, field: str, values: Sequence[str]) -> list[Found]:
         """The products with any of those values in the field "id" or "sku", each once, in the order of the values."""
-        read = (self.find(value) if field == "id" else self._read(field, value) for value in values)
+        find = self.find if field == "id" else lambda sku: self._read("sku", sku)
+        read = (find(value) for value in values if field == "sku" or is_id(value))
         return list({found.head.id: found for found in read if found is not None}.values())
 
     def page(self, query: Query) -> Listing:
@@ -111,7 +112,9 @@ class Answers:
 
     def keep_list(self, asked: bytes, json: bytes) -> None:
         """Keeps an encoded list for whoever asks in the same words."""
-        if self._lists_bytes + len(json) > LISTS_BYTES_MAX:
+        if asked in self._lists:
+            return
+        if self._lists_bytes + len(asked) + len(json) > LISTS_BYTES_MAX:
             self._forget_lists()
         self._lists[asked] = json
         self._lists_bytes += len(asked) + len(json)

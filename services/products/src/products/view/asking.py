@@ -90,7 +90,7 @@ def _holding(schema: Schema, run: str) -> Query:
     if len(run) >= PREFIX_LENGTH:
         begun = Query.fuzzy_term_query(schema, "word", run, distance=0, prefix=True)
         ways.append((Should, Query.const_score_query(begun, NEARLY)))
-    if len(run) >= FORGIVING_LENGTH and run.isalpha():
+    if len(run) >= FORGIVING_LENGTH and not any(char.isnumeric() for char in run):
         misspelled = Query.fuzzy_term_query(schema, "word", run, distance=1)
         ways.append((Should, Query.const_score_query(misspelled, NEARLY)))
     return Query.boolean_query(ways)

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from products.product import is_id
 from shopkit.errors import Unavailable
+from shopkit.values import new_id
 
 CURRENT, LOCK = "current", "lock"
+# Before the id that each index's folder is named by: whatever else is in the folder is somebody else's.
+PREFIX = "index-"
 
 
 class Home:
@@ -42,6 +45,10 @@ class Home:
         """The folder of the index in use."""
         return current(self.path)
 
+    def new(self) -> Path:
+        """A folder for another index."""
+        return self.path / f"{PREFIX}{new_id()}"
+
     def use(self, folder: Path) -> None:
         """From now on this one is in use; the others go."""
         draft = self.path / f"{CURRENT}.new"
@@ -53,7 +60,7 @@ class Home:
         """Removes all indexes but the one that is served and the one that is in use; what is no index stays."""
         kept = {served, self.current()}
         for other in self.path.iterdir():
-            if is_id(other.name) and other.is_dir() and other not in kept:
+            if _is_index(other.name) and other.is_dir() and other not in kept:
                 shutil.rmtree(other, ignore_errors=True)
 
 
@@ -63,4 +70,8 @@ def current(home: Path) -> Path | None:
         name = (home / CURRENT).read_text().strip()
     except (OSError, ValueError):
         return None
-    return home / name if is_id(name) and (home / name).is_dir() else None
+    return home / name if _is_index(name) and (home / name).is_dir() else None
+
+
+def _is_index(name: str) -> bool:
+    return name.startswith(PREFIX) and is_id(name.removeprefix(PREFIX))

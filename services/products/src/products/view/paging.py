@@ -17,8 +17,9 @@ from products.view.documents import IDS, ORDERS, Head, head_of, id_numbers, mill
 from products.view.index import Reader
 from products.words import name_key
 
-# Of a result by relevance so many are looked at first; twice as many each time that the page is not among them.
-FIRST_LOOK = 128
+# Of a result by relevance so many are looked at first, and more each time that the page is not among them; what comes
+# behind the last is found by other orders, or by more words. With so many a look takes tens of milliseconds.
+FIRST_LOOK, LAST_LOOK, MORE = 128, 8192, 8
 NUMBER_MAX = 2**64 - 1
 
 
@@ -113,13 +114,13 @@ def _ranked(result: Result, after: Place | None, count: int) -> tuple[list[bytes
     looked = max(FIRST_LOOK, count + 1)
     while True:
         hits = result.hits(looked)
-        is_all = len(hits) < looked
+        is_all = len(hits) < looked or looked >= LAST_LOOK
         # Of those with the last score some may be left out.
         certain = [hit for hit in hits if is_all or hit[0] != hits[-1][0]]
         start = _start(ranked := _by_score_and_id(result, certain), after)
         if is_all or (start is not None and start + count < len(ranked)):
             break
-        looked *= 2
+        looked *= MORE
     ranked = ranked[start if start is not None else len(ranked) :]
     items = [result.reader.json(at) for _, _, at in ranked[:count]]
     return items, (ranked[count - 1][0], head_of(items[-1]).id) if len(ranked) > count else None

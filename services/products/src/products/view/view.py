@@ -1,7 +1,8 @@
 """The catalogue as this replica reads it: filled from the store by one scan, kept fresh by the store's feed.
 
-Reads never touch the store and go on while it is down. What this replica writes it shows before it answers; what others
-write comes by the feed. An index that cannot follow the feed any more serves on while another is built beside it.
+Reads go on while the store is down, and touch it only for what is not here. What this replica writes it shows before it
+answers; what others write comes by the feed. An index that cannot follow the feed any more serves on while another is
+built beside it.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from products.view.index import Index, guarded
 from shopkit import deadline
 from shopkit.errors import Unavailable
 from shopkit.metrics import Metrics
-from shopkit.values import Clock, new_id
+from shopkit.values import Clock
 
 T = TypeVar("T")
 # The service begins to answer once the view is filled, or after so long; then readiness tells how it goes on.
@@ -197,6 +198,7 @@ class View:
     async def _begin(self, *, is_lost: bool) -> None:
         """Sees to it that there is an index from which the feed can go on."""
         self._folder.claim()
+        self._reason = FILLING
         if self._index is None and not is_lost:
             folder = self._folder.current()
             if folder is not None:
@@ -217,7 +219,7 @@ class View:
         """Builds an index beside the one that serves, if there is one, and changes over to it."""
         position = await self._store.position()
         self._tidy()
-        index = await self._in_thread(Index, self._folder.path / new_id())
+        index = await self._in_thread(Index, self._folder.new())
         self._meanwhile = Batch()
         try:
             async for products in self._store.scan():

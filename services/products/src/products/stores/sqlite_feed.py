@@ -69,9 +69,9 @@ class SqliteFeed:
             rows = self._read(sql, (last, AT_ONCE)) if state != seen else []
             if state != seen and not rows:
                 await self._require(feed_id, last)
-            for number, (record, last) in enumerate(rows):
+            for place, (record, last) in enumerate(rows):
                 yield Change(self._decode(record), f"{feed_id} {last}")
-                if number % IN_A_TURN == 0:
+                if place % IN_A_TURN == 0:
                     await asyncio.sleep(0)
             if len(rows) < AT_ONCE:
                 seen = state

@@ -42,7 +42,7 @@ PART = Part(
     ],
     latencies=[Latency("ping", "trolley", "sqlite", 10_000, 500.0, 100, p50, 4.0) for p50 in (1.0, 3.0, 2.0)],
     residents=[Resident("products", "trolley", "sqlite", 100_000, 250, 200, 299, 240)],
-    starts=[Start("sqlite", True, 3.14, 400, 200), Start("sqlite", True, 6.0, 520, 200)],
+    starts=[Start("sqlite", True, 3.14, 600, 400), Start("sqlite", True, 6.0, 720, 520)],
 )
 ROWS = rows_of([PART])
 

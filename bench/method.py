@@ -29,8 +29,8 @@ what Express can do at most: medians of {rate_rounds} runs. Where that rate is l
 The catalogue is made by a seeded generator (`bench/catalogue.py`) and filled through POST /products/batch. All work is
 measured on {whole:,} products; on the other sizes that which reads the catalogue, since a cart or a sign-in costs the
 same whatever else the shop sells. Searches are of words that stand in 30 % of the products to words that stand in one
-of a thousand. Trolley keeps lists it has encoded for as long as nothing in the catalogue changes; here the same ones are
-asked for again and again, so its figures of lists and searches are those of kept ones. Work on carts goes to many carts
+of a thousand. Trolley keeps lists it has encoded for as long as nothing in the catalogue changes; here the same ones
+are asked for again and again, so its figures of lists and searches are those of kept ones. Work on carts goes to many carts
 in turn: a new SKU becomes the second line, or the 100th and last; a held one is in the cart already.
 
 Sign-in without argon2 is its CPU less that of verifying one password with the same parameters and library, measured by

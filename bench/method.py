@@ -30,8 +30,8 @@ The catalogue is made by a seeded generator (`bench/catalogue.py`) and filled th
 measured on {whole:,} products; on the other sizes that which reads the catalogue, since a cart or a sign-in costs the
 same whatever else the shop sells. Searches are of words that stand in 30 % of the products to words that stand in one
 of a thousand. Trolley keeps lists it has encoded for as long as nothing in the catalogue changes; here the same ones
-are asked for again and again, so its figures of lists and searches are those of kept ones. Work on carts goes to many carts
-in turn: a new SKU becomes the second line, or the 100th and last; a held one is in the cart already.
+are asked for again and again, so its figures of lists and searches are those of kept ones. Work on carts goes to many
+carts in turn: a new SKU becomes the second line, or the 100th and last; a held one is in the cart already.
 
 Sign-in without argon2 is its CPU less that of verifying one password with the same parameters and library, measured by
 itself right after each run.

@@ -16,7 +16,9 @@ class Products:
         self.answers = asyncio.Event()
         self.fault = fault
 
-    async def get(self, _path: str, query: list[tuple[str, str]]) -> bytes:
+    async def get(self, _path: str, query: list[tuple[str, str]], headers: dict[str, str]) -> bytes:
+        # A replica of products may answer others from what it knew last.
+        assert headers == {"Cache-Control": "no-cache"}
         skus = [sku for _, sku in query]
         self.asked.append(skus)
         await self.answers.wait()
@@ -59,9 +61,9 @@ async def test_a_short_deadline_of_one_cuts_off_nobody_else():
     seconds = []
 
     class Hurried(Products):
-        async def get(self, path: str, query: list[tuple[str, str]]) -> bytes:
+        async def get(self, path: str, query: list[tuple[str, str]], headers: dict[str, str]) -> bytes:
             seconds.append(deadline.remaining(2))
-            return await super().get(path, query)
+            return await super().get(path, query, headers)
 
     products = Hurried()
     products.answers.set()

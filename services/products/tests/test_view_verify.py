@@ -42,7 +42,7 @@ async def test_it_compares_a_shop_that_runs_and_one_that_does_not(
 def written(home: Path, products: list[Product]) -> None:
     """A view that holds these, as a service would leave it."""
     home.mkdir()
-    index = Index(home / new_id())
+    index = Index(home / f"index-{new_id()}")
     index.add(products)
     index.commit("position")
     index.close()

@@ -16,7 +16,7 @@ from bench.processes import TICKS, cpu_seconds
 
 VEGETA = Path(__file__).parent / "bin/vegeta"
 PROGRAMS = ("wrk", "taskset", str(VEGETA))
-PACKAGES = ("granian", "litestar", "msgspec", "pymongo", "aiohttp")
+PACKAGES = ("uvicorn", "litestar", "msgspec", "pymongo", "aiohttp")
 
 
 class CannotMeasure(Exception):

@@ -18,7 +18,7 @@ from shopkit.logs import PAUSE_SECONDS, Output, start_logging
 @pytest.fixture(autouse=True)
 def loggers() -> Iterator[None]:
     yield
-    for name in ("tinyservice", "shopkit", "_granian"):
+    for name in ("tinyservice", "shopkit", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
 
@@ -84,7 +84,7 @@ def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert rest[-1] == "ValueError: why"
 
 
-@pytest.mark.parametrize("name", ["shopkit.tokens", "_granian"])
+@pytest.mark.parametrize("name", ["shopkit.tokens", "uvicorn.error"])
 def test_what_the_machinery_warns_of_is_told_in_the_same_way(capsys: pytest.CaptureFixture[str], name: str) -> None:
     start_logging("tinyservice", "1.2.3", "info", "json")
     logging.getLogger(name).warning("keys not refreshed", extra={"reason": "away"})

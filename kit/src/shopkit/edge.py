@@ -2,19 +2,21 @@
 
 It stands outside the framework because only there are all answers seen: 404 of unknown paths, 405, and errors raised in
 the framework's own layers. It gives each request an id, a deadline and a place in the in-flight limit, counts and logs
-its answer, serves every path under /api/v1 too, and answers HEAD as GET without a body. What stands ready it answers
-by itself. Why so: docs/decisions/0011-request-path.md and 0014-overload.md.
+its answer, serves every path under /api/v1 too, and answers HEAD as GET without a body. What stands ready, and who
+finds no place, it answers by itself. Why so: docs/decisions/0011-request-path.md and 0014-overload.md.
 """
 
 import asyncio
-import random
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from logging import DEBUG, INFO, Logger
-from time import perf_counter
-from typing import Any, NamedTuple
+from time import monotonic, perf_counter
+from typing import Any, NamedTuple, NoReturn
 
-from litestar.types import ASGIApp, Message, Receive, Send
+from litestar.types import ASGIApp, Message, Receive
 
 from shopkit import deadline, errors, logs, problems, requests, values
 from shopkit.metrics import Metrics
@@ -26,8 +28,9 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 ALWAYS_SERVED = frozenset({"/healthz", "/readyz", "/metrics"})
 # As nginx has it: the client left before there was an answer.
 CLIENT_LEFT = 499
-# Who asks again the moment he is refused would get all our time: so a 503 comes this late, more or less by half.
-REFUSAL_SECONDS = 0.2
+# Who asks again the moment he is refused would get all our time: so a 503 comes this late, and later where more than
+# so many a second would be due.
+REFUSAL_SECONDS, REFUSALS_PER_SECOND = 0.1, 4000
 
 
 class Ready(NamedTuple):
@@ -38,8 +41,17 @@ class Ready(NamedTuple):
     tag: str | None = None
 
 
+class Whole(NamedTuple):
+    """A whole answer, and in how many seconds it is due."""
+
+    status: int
+    headers: requests.RawHeaders
+    body: bytes
+    seconds: float = 0.0
+
+
 # What a GET answers, by its path (no prefix, percent-decoded), query string and headers (of one given twice the last);
-# None where the framework is to answer. It must neither block nor raise, and no guard stands before it.
+# None where the framework is to answer. It must not block, and no guard stands before it.
 ReadyMade = Callable[[str, bytes, Mapping[bytes, bytes]], Ready | None]
 
 
@@ -56,103 +68,149 @@ class Edge:
         self._inner, self._metrics, self._log = inner, metrics, log
         self._output = next(output for output in log.handlers if isinstance(output, logs.Output))
         self._timeout = settings.request_timeout_ms / 1000
-        self._places = settings.max_in_flight
-        self._at_work: list[object] = []
-        metrics.in_flight.set_function(lambda: len(self._at_work))
+        self._places, self._taken = settings.max_in_flight, 0
+        # The places each caller holds, and when the last refusal is due.
+        self._held, self._refusal_due = Counter[object](), 0.0
+        self._proxies = tuple(ip_network(network, strict=False) for network in settings.trusted_proxies)
+        metrics.in_flight.set_function(lambda: self._taken)
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+    def at_once(self, scope: Any) -> Whole | None:
+        """What needs no waiting for anything: an answer that stands ready, or that there is no place for the request.
+
+        A server that can asks this first. None takes a place and prepares `scope` for the call, which must follow.
+        """
+        headers = dict(scope["headers"])
+        state = scope["state"] = self._begin(scope, headers)
+        try:
+            is_read = scope["method"] in {"GET", "HEAD"}
+            ready = self.ready_made(scope["path"], scope["query_string"], headers) if is_read else None
+            if ready is None:
+                self._take_place(scope)
+                return None
+            scope["path_template"] = ready.route
+            answer = _settle(ready, headers)
+        except Exception as failure:
+            answer = self._failed(scope, failure)
+        state["status"], _, body = answer
+        self._record(scope, scope["method"])
+        more = [*requests.with_length(*answer), (b"x-request-id", state["request_id"].encode())]
+        return Whole(state["status"], more, body, state["delay"])
+
+    async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
         if scope["type"] != "http":
             return await self._inner(scope, receive, send)
-        started = perf_counter()
-        headers = dict(scope["headers"])
-        method: str = scope["method"]
-        state = _prepare(scope, headers)
+        whole = None if "request_id" in scope.get("state", ()) else self.at_once(scope)
+        state, is_head = scope["state"], scope["method"] == "HEAD"
+        if whole:
+            await asyncio.sleep(whole.seconds)
+            await send({"type": "http.response.start", "status": whole.status, "headers": whole.headers})
+            await send({"type": "http.response.body", "body": b"" if is_head else whole.body})
+            return None
+        asked: Any = {**scope, "method": "GET"} if is_head else scope
 
         async def send_back(message: Message) -> None:
             if message["type"] == "http.response.start":
                 state["status"] = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", state["request_id"].encode())]
-            elif method == "HEAD" and message["type"] == "http.response.body":
+            elif is_head and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
 
         try:
-            ready = scope["method"] == "GET" and self.ready_made(scope["path"], scope["query_string"], headers)
-            if ready:
-                scope["path_template"] = ready.route
-                await requests.send_answer(send_back, *_settle(ready, headers))
-            else:
-                await self._work(scope, receive, send_back, headers)
+            deadline.start(state["seconds"])
+            async with asyncio.timeout(state["seconds"]) as state["limit"]:
+                await self._inner(asked, receive, send_back)
         except Exception as failure:
-            error = problems.translate(failure)
-            state["failure"] = (failure, error)
+            answer = self._failed(scope, failure)
             if state["status"] == CLIENT_LEFT:
-                written, body = self.write(error, scope)
-                raw = [(name.lower().encode(), value.encode()) for name, value in written.items()]
-                await requests.send_answer(send_back, problems.status_of(type(error)), raw, body)
+                await requests.send_answer(send_back, *answer)
         finally:
-            self._record(scope, method, perf_counter() - started, state)
+            self._leave(state["place_of"])
+            self._record(asked, scope["method"])
 
-    async def _work(self, scope: Any, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
-        """The framework answers, if there is a place."""
-        secrets = (value for name, value in scope["headers"] if name == b"authorization" or name.endswith(b"-token"))
-        caller = next(secrets, (scope["client"] or ("",))[0])
+    def _begin(self, scope: Any, headers: dict[bytes, bytes]) -> dict[str, Any]:
+        """What may be asked of `scope["state"]`; takes the prefix off the path, and sees the client through proxies."""
+        given = headers.get(b"x-request-id")
         # What the caller grants, at most our own limit.
         granted = headers.get(b"request-timeout-ms", b"")
         seconds = min(int(granted) / 1000, self._timeout) if granted.isdigit() and len(granted) < 10 else self._timeout
-        if not self._has_room_for(caller) and scope["path"] not in ALWAYS_SERVED:
-            scope["state"]["is_refused"] = True
-            await asyncio.sleep(min(seconds, REFUSAL_SECONDS * random.uniform(0.5, 1.5)))  # noqa: S311
-            raise errors.Unavailable("The service has more requests than it can take.", retry_after=1)
-        deadline.start(seconds)
-        self._at_work.append(caller)
-        try:
-            async with asyncio.timeout(seconds) as scope["state"]["limit"]:
-                await self._inner(scope, receive, send)
-        finally:
-            self._at_work.remove(caller)
+        state: dict[str, Any] = {"prefix": "", "status": CLIENT_LEFT, "seconds": seconds, "delay": 0.0}
+        state["request_id"] = given.decode() if given and REQUEST_ID.fullmatch(given) else values.new_id()
+        state["started"] = perf_counter()
+        path = scope["path"].removeprefix(API_PREFIX)
+        if path != scope["path"] and path[:1] in {"", "/"}:
+            state["prefix"], scope["path"] = API_PREFIX, path or "/"
+        if self._proxies and scope["client"]:
+            scope["client"] = (self._address(scope), 0)
+        return state
 
-    def _has_room_for(self, caller: object) -> bool:
-        """Once half the places are taken, a caller may hold its share (places / callers at work), and nobody the last.
+    def _address(self, scope: Any) -> str:
+        """The client's address. The proxy nearest to us knows the hop before it: the first that is no proxy of ours."""
+        told = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
+        hops = [hop.strip() for hop in (*told.split(","), str(scope["client"][0])) if hop.strip()]
+        return next((hop for hop in reversed(hops) if not _is_in(hop, self._proxies)), hops[0])
 
-        The last eighth is for callers who hold none: whoever comes while another takes all that he can get is served.
+    def _take_place(self, scope: Any) -> None:
+        """A place for the request, until `_leave`; Unavailable where there is none.
+
+        Once half the places are taken, a caller may hold its share (places / callers at work), and nobody the last: the
+        last eighth is for callers who hold none. Whoever comes while another takes all that he can get is served.
         """
-        taken = len(self._at_work)
-        if taken * 2 < self._places:
-            return True
-        held, callers = self._at_work.count(caller), len({*self._at_work, caller})
-        return held < self._places // callers and taken < self._places - (self._places // 8 if held else 0)
+        secrets = (value for name, value in scope["headers"] if name == b"authorization" or name.endswith(b"-token"))
+        caller = next(secrets, (scope["client"] or ("",))[0])
+        if self._taken * 2 >= self._places and scope["path"] not in ALWAYS_SERVED:
+            held = self._held.get(caller, 0)
+            share = self._places // (len(self._held) + (held == 0))
+            if held >= share or self._taken >= self._places - (self._places // 8 if held else 0):
+                self._refuse(scope["state"])
+        scope["state"]["place_of"] = caller
+        self._held[caller] += 1
+        self._taken += 1
 
-    def _record(self, scope: dict[str, Any], method: str, seconds: float, state: dict[str, Any]) -> None:
-        route: str = scope.get("path_template") or "<unmatched>"
+    def _refuse(self, state: dict[str, Any]) -> NoReturn:
+        now = monotonic()
+        self._refusal_due = max(self._refusal_due + 1 / REFUSALS_PER_SECOND, now + REFUSAL_SECONDS)
+        state["delay"] = min(self._refusal_due - now, state["seconds"])
+        raise errors.Unavailable("The service has more requests than it can take.", retry_after=1)
+
+    def _leave(self, caller: object) -> None:
+        self._taken -= 1
+        self._held[caller] -= 1
+        if not self._held[caller]:
+            del self._held[caller]
+
+    def _failed(self, scope: Any, failure: Exception) -> requests.Written:
+        error = problems.translate(failure)
+        scope["state"]["failure"] = (failure, error)
+        written, body = self.write(error, scope)
+        raw = [(name.lower().encode(), value.encode()) for name, value in written.items()]
+        return problems.status_of(type(error)), raw, body
+
+    def _record(self, scope: dict[str, Any], method: str) -> None:
+        state, route = scope["state"], str(scope.get("path_template") or "<unmatched>")
+        seconds = perf_counter() - state["started"]
         self._metrics.request(method, route, state["status"], seconds)
         failure, error = state.get("failure", (None, None))
         facts = {"request_id": state["request_id"], "method": method, "route": route, "status": state["status"]}
         facts |= {"milliseconds": round(seconds * 1000, 2)} | ({"code": error.code} if error else {})
-        level = DEBUG if route in ALWAYS_SERVED or state["is_refused"] else INFO
+        level = DEBUG if route in ALWAYS_SERVED or state["delay"] else INFO
         if isinstance(error, errors.Internal):
             self._log.error("request", extra=facts, exc_info=failure)
         elif self._log.isEnabledFor(level):
             self._output.tell(level, "request", facts)
 
 
-def _settle(ready: Ready, headers: dict[bytes, bytes]) -> tuple[int, requests.RawHeaders, bytes]:
-    """Status, headers and body of what stands ready; for a reader who has it already, 304."""
+@lru_cache
+def _is_in(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    try:
+        return any(ip_address(host) in network for network in networks)
+    except ValueError:
+        return False
+
+
+def _settle(ready: Ready, headers: dict[bytes, bytes]) -> requests.Written:
+    """For a reader who has it already, 304."""
     tags = [] if ready.tag is None else [(b"etag", f'"{ready.tag}"'.encode())]
     if tags and requests.names_tag(headers.get(b"if-none-match", b"").decode("latin-1"), str(ready.tag)):
         return 304, tags, b""
     return 200, [(b"content-type", requests.JSON.encode()), *tags], ready.body
-
-
-def _prepare(scope: dict[str, Any], headers: dict[bytes, bytes]) -> dict[str, Any]:
-    """Fills `scope["state"]` with what routes may ask for, and takes the prefix off the path."""
-    given = headers.get(b"x-request-id")
-    state: dict[str, Any] = {"prefix": "", "status": CLIENT_LEFT, "is_refused": False}
-    state["request_id"] = given.decode() if given and REQUEST_ID.fullmatch(given) else values.new_id()
-    scope["state"] = state
-    path = scope["path"].removeprefix(API_PREFIX)
-    if path != scope["path"] and path[:1] in {"", "/"}:
-        state["prefix"], scope["path"] = API_PREFIX, path or "/"
-    if scope["method"] == "HEAD":
-        scope["method"] = "GET"
-    return state

@@ -53,9 +53,9 @@ class Output(logging.StreamHandler[TextIO]):
 def start_logging(service: str, version: str, level: str, form: str) -> logging.Logger:
     """The service's logger, writing to stdout."""
     output = Output(form, service=service, version=version)
-    for name in (service, "shopkit", "_granian"):
+    for name in (service, "shopkit", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers = [output]
-        logger.setLevel("WARNING" if name == "_granian" else level.upper())
+        logger.setLevel("WARNING" if name == "uvicorn.error" else level.upper())
         logger.propagate = False
     return logging.getLogger(service)

@@ -16,6 +16,8 @@ T = TypeVar("T")
 KEYED: dict[str, Any] = {"keyed": True}
 TAGGED: dict[str, Any] = {"tagged": True}
 RawHeaders = list[tuple[bytes, bytes]]
+# Status, headers but for Content-Length, body.
+Written = tuple[int, RawHeaders, bytes]
 JSON = "application/json"
 
 
@@ -48,9 +50,13 @@ def names_tag(known: str, tag: str) -> bool:
 
 async def send_answer(send: Any, status: int, headers: RawHeaders, body: bytes) -> None:
     """A whole answer at once."""
-    length = [] if status == 304 else [(b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers + length})
+    await send({"type": "http.response.start", "status": status, "headers": with_length(status, headers, body)})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def with_length(status: int, headers: RawHeaders, body: bytes) -> RawHeaders:
+    """The headers of a whole answer."""
+    return headers if status == 304 else [*headers, (b"content-length", str(len(body)).encode())]
 
 
 class Answer(Response[T]):

@@ -7,10 +7,9 @@ from functools import partial
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from granian.utils.proxies import wrap_asgi_with_proxy_headers
 from litestar import Litestar, Request, Response
 from litestar.di import Provide
-from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
+from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
 from shopkit import logs, meta
 from shopkit.edge import Edge, ReadyMade
@@ -26,7 +25,7 @@ class Application(NamedTuple):
     """An ASGI application. `routes` is the framework's own view of it, `build` makes another one of the same routes."""
 
     about: meta.About
-    edge: ASGIApp
+    edge: Edge
     routes: Litestar
     build: Callable[..., Litestar]
 
@@ -42,12 +41,6 @@ def provide(value: Any) -> Provide:
 def pass_on(_: Request[Any, Any, Any], failure: Exception) -> Response[Any]:
     """Every failure is answered at the edge."""
     raise failure
-
-
-def behind_proxies(edge: Edge, settings: ServiceSettings) -> ASGIApp:
-    """The edge; with clients' addresses as the proxies tell them, if any are trusted."""
-    proxies = list(settings.trusted_proxies)
-    return wrap_asgi_with_proxy_headers(edge, proxies) if proxies else edge
 
 
 def service(
@@ -88,4 +81,4 @@ def service(
     routes.state.verifier, routes.state.running_keys = verifier, set()
     edge = Edge(routes, settings, metrics, log)
     edge.ready_made = ready_made
-    return Application(about, behind_proxies(edge, settings), routes, build)
+    return Application(about, edge, routes, build)

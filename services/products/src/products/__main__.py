@@ -1,16 +1,9 @@
 """`python -m products` serves; its command compares the read view with the store."""
 
+from products.app import create_app
 from products.settings import Settings
 from shopkit.server import serve
 from shopkit.settings import Arguments, read
-
-
-def application() -> object:
-    """What the server runs in its worker."""
-    # Imported here: the process that watches over the worker does without the framework, and stays small.
-    from products.app import create_app
-
-    return create_app(read(Settings))
 
 
 def main() -> None:
@@ -18,7 +11,7 @@ def main() -> None:
     chosen = arguments().parse_args()
     settings = read(Settings)
     if chosen.command is None:
-        serve("products.__main__:application", settings)
+        serve(create_app(settings), settings)
         return
     from products import verifying
 

@@ -2,21 +2,15 @@
 
 from shopkit.server import serve
 from shopkit.settings import Arguments, read
+from storefront.app import create_app
 from storefront.settings import Settings
-
-
-def application() -> object:
-    """What the server runs in its worker."""
-    # Imported here: the process that watches over the worker does without the framework, and stays small.
-    from storefront.app import create_app
-
-    return create_app(read(Settings))
 
 
 def main() -> None:
     """The command."""
     Arguments.of("storefront", "Serves the shop's pages.", Settings).parse_args()
-    serve("storefront.__main__:application", read(Settings))
+    settings = read(Settings)
+    serve(create_app(settings), settings)
 
 
 if __name__ == "__main__":

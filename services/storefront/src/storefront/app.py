@@ -15,7 +15,7 @@ from shopkit.edge import Edge
 from shopkit.logs import start_logging
 from shopkit.metrics import Metrics
 from shopkit.requests import ShopRequest
-from shopkit.service import Application, behind_proxies, pass_on, provide
+from shopkit.service import Application, pass_on, provide
 from shopkit.values import Clock, now
 from storefront import faults
 from storefront.backends.answers import Refused
@@ -102,4 +102,4 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
     routes = build(openapi_config=None, lifespan=[lambda _: lifespan()])
     edge = Edge(routes, settings, metrics, log)
     edge.write = faults.writer(front)  # type: ignore[assignment]  # which asks for the parameters' names, too
-    return Application(about, behind_proxies(edge, settings), routes, build)
+    return Application(about, edge, routes, build)

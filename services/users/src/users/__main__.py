@@ -4,18 +4,11 @@ import sys
 
 from shopkit.server import serve
 from shopkit.settings import Arguments, read
+from users.app import create_app
 from users.settings import Settings
 
 # The roles that come and go.
 GRANTABLE = ("staff",)
-
-
-def application() -> object:
-    """What the server runs in its worker."""
-    # Imported here: the process that watches over the worker does without the framework, and stays small.
-    from users.app import create_app
-
-    return create_app(read(Settings))
 
 
 def main() -> None:
@@ -23,7 +16,7 @@ def main() -> None:
     chosen = arguments().parse_args()
     settings = read(Settings)
     if chosen.command is None:
-        serve("users.__main__:application", settings)
+        serve(create_app(settings), settings)
         return
     from users import admin
 

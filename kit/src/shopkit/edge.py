@@ -14,7 +14,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from logging import DEBUG, INFO, Logger
 from time import monotonic, perf_counter
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from litestar.types import ASGIApp, Message, Receive
 
@@ -30,7 +30,7 @@ ALWAYS_SERVED = frozenset({"/healthz", "/readyz", "/metrics"})
 CLIENT_LEFT = 499
 # Who asks again the moment he is refused would get all our time: so a 503 comes this late, and later where more than
 # so many a second would be due.
-REFUSAL_SECONDS, REFUSALS_PER_SECOND = 0.1, 4000
+REFUSAL_SECONDS, REFUSALS_PER_SECOND = 0.1, 1500
 
 
 class Ready(NamedTuple):
@@ -81,20 +81,30 @@ class Edge:
         """
         headers = dict(scope["headers"])
         state = scope["state"] = self._begin(scope, headers)
+        error: Exception | None
         try:
-            is_read = scope["method"] in {"GET", "HEAD"}
-            ready = self.ready_made(scope["path"], scope["query_string"], headers) if is_read else None
-            if ready is None:
-                self._take_place(scope)
-                return None
-            scope["path_template"] = ready.route
-            answer = _settle(ready, headers)
+            answer, error = self._answer(scope, headers)
         except Exception as failure:
-            answer = self._failed(scope, failure)
-        state["status"], _, body = answer
-        self._record(scope, scope["method"])
+            answer, error = self._written(failure, scope), failure
+        if answer is None:
+            return None
+        state["status"] = answer[0]
+        self._record(scope, scope["method"], error)
         more = [*requests.with_length(*answer), (b"x-request-id", state["request_id"].encode())]
-        return Whole(state["status"], more, body, state["delay"])
+        return Whole(state["status"], more, answer[2], state["delay"])
+
+    def _answer(self, scope: Any, headers: dict[bytes, bytes]) -> tuple[requests.Written | None, Exception | None]:
+        ready = None
+        if scope["method"] in {"GET", "HEAD"}:
+            ready = self.ready_made(scope["path"], scope["query_string"], headers)
+        if ready:
+            scope["path_template"] = ready.route
+            return _settle(ready, headers), None
+        if self._takes_place(scope):
+            return None, None
+        scope["state"]["delay"] = self._refusal_delay(scope["state"]["seconds"])
+        error = errors.Unavailable("The service has more requests than it can take.", retry_after=1)
+        return self._written(error, scope), error
 
     async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
         if scope["type"] != "http":
@@ -116,17 +126,20 @@ class Edge:
                 message["body"] = b""
             await send(message)
 
+        failed: Exception | None = None
         try:
             deadline.start(state["seconds"])
             async with asyncio.timeout(state["seconds"]) as state["limit"]:
                 await self._inner(asked, receive, send_back)
         except Exception as failure:
-            answer = self._failed(scope, failure)
+            failed = failure
             if state["status"] == CLIENT_LEFT:
-                await requests.send_answer(send_back, *answer)
+                await requests.send_answer(send_back, *self._written(failure, scope))
         finally:
             self._leave(state["place_of"])
-            self._record(asked, scope["method"])
+            self._record(asked, scope["method"], failed)
+            # Else the failure and this frame would hold each other, and wait for the garbage collector.
+            del failed
 
     def _begin(self, scope: Any, headers: dict[bytes, bytes]) -> dict[str, Any]:
         """What may be asked of `scope["state"]`; takes the prefix off the path, and sees the client through proxies."""
@@ -150,8 +163,8 @@ class Edge:
         hops = [hop.strip() for hop in (*told.split(","), str(scope["client"][0])) if hop.strip()]
         return next((hop for hop in reversed(hops) if not _is_in(hop, self._proxies)), hops[0])
 
-    def _take_place(self, scope: Any) -> None:
-        """A place for the request, until `_leave`; Unavailable where there is none.
+    def _takes_place(self, scope: Any) -> bool:
+        """Takes a place for the request, until `_leave`, if there is one.
 
         Once half the places are taken, a caller may hold its share (places / callers at work), and nobody the last: the
         last eighth is for callers who hold none. Whoever comes while another takes all that he can get is served.
@@ -162,16 +175,16 @@ class Edge:
             held = self._held.get(caller, 0)
             share = self._places // (len(self._held) + (held == 0))
             if held >= share or self._taken >= self._places - (self._places // 8 if held else 0):
-                self._refuse(scope["state"])
+                return False
         scope["state"]["place_of"] = caller
         self._held[caller] += 1
         self._taken += 1
+        return True
 
-    def _refuse(self, state: dict[str, Any]) -> NoReturn:
+    def _refusal_delay(self, at_most: float) -> float:
         now = monotonic()
         self._refusal_due = max(self._refusal_due + 1 / REFUSALS_PER_SECOND, now + REFUSAL_SECONDS)
-        state["delay"] = min(self._refusal_due - now, state["seconds"])
-        raise errors.Unavailable("The service has more requests than it can take.", retry_after=1)
+        return min(self._refusal_due - now, at_most)
 
     def _leave(self, caller: object) -> None:
         self._taken -= 1
@@ -179,18 +192,17 @@ class Edge:
         if not self._held[caller]:
             del self._held[caller]
 
-    def _failed(self, scope: Any, failure: Exception) -> requests.Written:
+    def _written(self, failure: Exception, scope: Any) -> requests.Written:
         error = problems.translate(failure)
-        scope["state"]["failure"] = (failure, error)
         written, body = self.write(error, scope)
         raw = [(name.lower().encode(), value.encode()) for name, value in written.items()]
         return problems.status_of(type(error)), raw, body
 
-    def _record(self, scope: dict[str, Any], method: str) -> None:
+    def _record(self, scope: dict[str, Any], method: str, failure: Exception | None) -> None:
         state, route = scope["state"], str(scope.get("path_template") or "<unmatched>")
         seconds = perf_counter() - state["started"]
         self._metrics.request(method, route, state["status"], seconds)
-        failure, error = state.get("failure", (None, None))
+        error = problems.translate(failure) if failure else None
         facts = {"request_id": state["request_id"], "method": method, "route": route, "status": state["status"]}
         facts |= {"milliseconds": round(seconds * 1000, 2)} | ({"code": error.code} if error else {})
         level = DEBUG if route in ALWAYS_SERVED or state["delay"] else INFO

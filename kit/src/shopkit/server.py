@@ -22,8 +22,9 @@ HEAD_SECONDS, IDLE_SECONDS = 10, 75
 # As much of a head, or of what follows a body, is taken before it is whole.
 HEAD_BYTES = 32 * 1024
 UNREAD_SECONDS = 0.05
-# Connections that wait to be accepted; Linux holds no more than net.core.somaxconn.
-BACKLOG = 4096
+# Connections that wait to be accepted (Linux holds no more than net.core.somaxconn), and how many are so in a turn of
+# the event loop: libuv accepts but one from each socket, and probes would wait behind all others.
+BACKLOG, ACCEPTED_AT_ONCE = 4096, 32
 
 
 class Connection(HttpToolsProtocol):
@@ -140,4 +141,4 @@ def serve(app: Application, settings: ServiceSettings) -> None:
     options: Any = {"proxy_headers": False, "server_header": False, "access_log": False, "log_config": None}
     options |= {"timeout_keep_alive": IDLE_SECONDS, "timeout_graceful_shutdown": DRAIN_SECONDS, "backlog": BACKLOG}
     config = Config(app.edge, http=Connection, ws="none", interface="asgi3", lifespan="on", **options)
-    Server(config).run(sockets=[listening])
+    Server(config).run(sockets=[listening, *(listening.dup() for _ in range(ACCEPTED_AT_ONCE - 1))])

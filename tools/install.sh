@@ -39,5 +39,5 @@ fi
 
 pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet)
 "${pip[@]}" install --require-hashes -r requirements/dev.txt
-ours=(kit files services/* launcher)
+ours=(server kit files services/* launcher)
 "${pip[@]}" install --no-deps --no-build-isolation "${ours[@]/#/--editable=./}"

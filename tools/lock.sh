@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-ours=(kit files services/users services/products services/carts services/storefront launcher)
+ours=(server kit files services/users services/products services/carts services/storefront launcher)
 overrides=$(mktemp)
 trap 'rm -f "$overrides"' EXIT
 leave_out=()
@@ -26,6 +26,6 @@ compile() {
 upgrade=("$@")
 # The widest first, and the others bound to its versions: what was tested is what each image holds.
 compile dev --extra testing requirements/dev.in "${ours[@]/%//pyproject.toml}"
-for folder in "${ours[@]:2}"; do
+for folder in "${ours[@]:3}"; do
     compile "$(basename "$folder")" --constraint requirements/dev.txt "$folder/pyproject.toml"
 done

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +30,7 @@ from shopkit.problems import raises
 from shopkit.requests import KEYED, TAGGED, ShopRequest, maybe_signed_in, signed_in, staff
 from shopkit.service import Application, service
 from shopkit.settings import StoredSettings
-from shopkit.tokens import Verifier, keys_from
+from shopkit.tokens import Verifier, published_keys
 from shopkit.values import NO_NUL
 
 NAME = "tinyservice"
@@ -236,7 +237,7 @@ def make_app(package: None, shelf: Shelf, metrics: Metrics) -> Iterator[Callable
             StoredSettings(store_url="sqlite:///unused.db", port=3999, **{"log_level": "info", **rest}),
             ROUTES,
             metrics=metrics,
-            verifier=Verifier(keys_from(hop), ISSUER),
+            verifier=Verifier(partial(published_keys, hop), ISSUER),
             collaborators={"shelf": shelf},
             checks=checks or {},
             lifespan=lifespan,

@@ -141,7 +141,7 @@ async def test_a_body_that_ends_too_early_is_no_failure_of_ours(
 
     scope: Any = {"type": "http", "method": "POST", "path": "/things", "raw_path": b"/things", "query_string": b""}
     scope |= {"headers": headers, "client": ("127.0.0.1", 1), "http_version": "1.1", "asgi": {"version": "3.0"}}
-    await app(scope, receive, send)
+    await app.edge(scope, receive, send)
     line = logged(capsys)[-1]
     assert (line["level"], line["status"]) == ("info", 400)
     assert sent[0]["status"] == 400

@@ -19,7 +19,7 @@ from shopkit import tokens
 from shopkit.client import Hop
 from shopkit.errors import Unauthenticated, Unavailable
 from shopkit.metrics import Metrics
-from shopkit.tokens import Keys, Verifier, keys_from, public_keys
+from shopkit.tokens import Keys, Verifier, public_keys, published_keys
 
 from .conftest import Tiny
 
@@ -246,7 +246,7 @@ def test_keys_of_other_kinds_are_passed_over() -> None:
 async def test_keys_come_from_the_issuer_over_http(people: People) -> None:
     hop = Hop("users", people.url, Metrics("kit", "1"))
     async with hop:
-        assert set(await keys_from(hop)()) == {people.key_id}
+        assert set(await published_keys(hop)) == {people.key_id}
 
 
 async def test_guards_let_in_whom_they_should(tiny: Tiny, people: People) -> None:

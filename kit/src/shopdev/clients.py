@@ -27,7 +27,7 @@ async def client_of(app: Application) -> AsyncIterator[httpx.AsyncClient]:
 
     life = asyncio.create_task(live())
     await asyncio.wait([life, asyncio.create_task(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app=app.edge, raise_app_exceptions=True)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             yield client

@@ -8,19 +8,18 @@ finds no place, it answers by itself. Why so: docs/decisions/0011-request-path.m
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from logging import DEBUG, INFO, Logger
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import Any, NamedTuple
 
-from litestar.types import ASGIApp, Message, Receive
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from shopkit import deadline, errors, logs, problems, requests, values
 from shopkit.metrics import Metrics
 from shopkit.settings import ServiceSettings
+from shopserver.answers import Whole
+from shopserver.places import Places
 
 API_PREFIX = "/api/v1"
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -28,9 +27,6 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 ALWAYS_SERVED = frozenset({"/healthz", "/readyz", "/metrics"})
 # As nginx has it: the client left before there was an answer.
 CLIENT_LEFT = 499
-# Who asks again the moment he is refused would get all our time: so a 503 comes this late, and later where more than
-# so many a second would be due.
-REFUSAL_SECONDS, REFUSALS_PER_SECOND = 0.1, 1500
 
 
 class Ready(NamedTuple):
@@ -39,15 +35,6 @@ class Ready(NamedTuple):
     route: str
     body: bytes
     tag: str | None = None
-
-
-class Whole(NamedTuple):
-    """A whole answer, and in how many seconds it is due."""
-
-    status: int
-    headers: requests.RawHeaders
-    body: bytes
-    seconds: float = 0.0
 
 
 # What a GET answers, by its path (no prefix, percent-decoded), query string and headers (of one given twice the last);
@@ -64,15 +51,14 @@ class Edge:
     write = staticmethod(problems.write)
     ready_made: ReadyMade = staticmethod(lambda *_: None)
 
-    def __init__(self, inner: ASGIApp, settings: ServiceSettings, metrics: Metrics, log: Logger) -> None:
+    def __init__(self, inner: Any, settings: ServiceSettings, metrics: Metrics, log: Logger) -> None:
         self._inner, self._metrics, self._log = inner, metrics, log
         self._output = next(output for output in log.handlers if isinstance(output, logs.Output))
         self._timeout = settings.request_timeout_ms / 1000
-        self._places, self._taken = settings.max_in_flight, 0
-        # The places each caller holds, and when the last refusal is due.
-        self._held, self._refusal_due = Counter[object](), 0.0
-        self._proxies = tuple(ip_network(network, strict=False) for network in settings.trusted_proxies)
-        metrics.in_flight.set_function(lambda: self._taken)
+        self._places = Places(settings.max_in_flight)
+        trusted = list(settings.trusted_proxies)
+        self._proxies: Any = ProxyHeadersMiddleware(inner, trusted).trusted_hosts if trusted else ()
+        metrics.in_flight.set_function(lambda: self._places.taken)
 
     def at_once(self, scope: Any) -> Whole | None:
         """What needs no waiting for anything: an answer that stands ready, or that there is no place for the request.
@@ -80,45 +66,47 @@ class Edge:
         A server that can asks this first. None takes a place and prepares `scope` for the call, which must follow.
         """
         headers = dict(scope["headers"])
-        state = scope["state"] = self._begin(scope, headers)
-        error: Exception | None
+        self._begin(scope, headers)
+        ready, failure = None, None
         try:
-            answer, error = self._answer(scope, headers)
-        except Exception as failure:
-            answer, error = self._written(failure, scope), failure
-        if answer is None:
-            return None
-        state["status"] = answer[0]
-        self._record(scope, scope["method"], error)
-        more = [*requests.with_length(*answer), (b"x-request-id", state["request_id"].encode())]
-        return Whole(state["status"], more, answer[2], state["delay"])
-
-    def _answer(self, scope: Any, headers: dict[bytes, bytes]) -> tuple[requests.Written | None, Exception | None]:
-        ready = None
-        if scope["method"] in {"GET", "HEAD"}:
-            ready = self.ready_made(scope["path"], scope["query_string"], headers)
+            if scope["method"] in {"GET", "HEAD"}:
+                ready = self.ready_made(scope["path"], scope["query_string"], headers)
+        except Exception as raised:
+            failure = raised
         if ready:
             scope["path_template"] = ready.route
-            return _settle(ready, headers), None
-        if self._takes_place(scope):
-            return None, None
-        scope["state"]["delay"] = self._refusal_delay(scope["state"]["seconds"])
-        error = errors.Unavailable("The service has more requests than it can take.", retry_after=1)
-        return self._written(error, scope), error
+            return self._whole(scope, _settle(ready, headers))
+        if failure is None:
+            if self._takes_place(scope):
+                return None
+            scope["state"]["delay"] = min(self._places.refusal_delay(), scope["state"]["seconds"])
+            failure = errors.Unavailable("The service has more requests than it can take.", retry_after=1)
+        return self._whole(scope, self._written(failure, scope), failure)
 
-    async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
+    def unreadable(self, status: int, detail: str) -> Whole:
+        """What is told to a client of whose request nothing can be made."""
+        scope: Any = {"method": "other", "path": "", "headers": [], "client": None}
+        self._begin(scope, {})
+        error = problems.KIND_OF_STATUS[status](detail)
+        return self._whole(scope, self._written(error, scope), error)
+
+    def _whole(self, scope: Any, answer: requests.Written, failure: Exception | None = None) -> Whole:
+        state = scope["state"]
+        state["status"] = answer[0]
+        self._record(scope, scope["method"], failure)
+        headers = [*requests.with_length(*answer), (b"x-request-id", state["request_id"].encode())]
+        return Whole(answer[0], headers, answer[2], state["delay"])
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
         if scope["type"] != "http":
             return await self._inner(scope, receive, send)
         whole = None if "request_id" in scope.get("state", ()) else self.at_once(scope)
         state, is_head = scope["state"], scope["method"] == "HEAD"
         if whole:
-            await asyncio.sleep(whole.seconds)
-            await send({"type": "http.response.start", "status": whole.status, "headers": whole.headers})
-            await send({"type": "http.response.body", "body": b"" if is_head else whole.body})
-            return None
+            return await whole.send(send, with_body=not is_head)
         asked: Any = {**scope, "method": "GET"} if is_head else scope
 
-        async def send_back(message: Message) -> None:
+        async def send_back(message: Any) -> None:
             if message["type"] == "http.response.start":
                 state["status"] = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", state["request_id"].encode())]
@@ -136,61 +124,31 @@ class Edge:
             if state["status"] == CLIENT_LEFT:
                 await requests.send_answer(send_back, *self._written(failure, scope))
         finally:
-            self._leave(state["place_of"])
+            self._places.leave(state["place_of"])
             self._record(asked, scope["method"], failed)
             # Else the failure and this frame would hold each other, and wait for the garbage collector.
             del failed
 
-    def _begin(self, scope: Any, headers: dict[bytes, bytes]) -> dict[str, Any]:
-        """What may be asked of `scope["state"]`; takes the prefix off the path, and sees the client through proxies."""
+    def _begin(self, scope: Any, headers: dict[bytes, bytes]) -> None:
+        """Fills `scope["state"]`; takes the prefix off the path, and sees the client through proxies."""
+        state = scope["state"] = {"prefix": "", "status": CLIENT_LEFT, "delay": 0.0, "started": perf_counter()}
         given = headers.get(b"x-request-id")
+        state["request_id"] = given.decode() if given and REQUEST_ID.fullmatch(given) else values.new_id()
         # What the caller grants, at most our own limit.
         granted = headers.get(b"request-timeout-ms", b"")
-        seconds = min(int(granted) / 1000, self._timeout) if granted.isdigit() and len(granted) < 10 else self._timeout
-        state: dict[str, Any] = {"prefix": "", "status": CLIENT_LEFT, "seconds": seconds, "delay": 0.0}
-        state["request_id"] = given.decode() if given and REQUEST_ID.fullmatch(given) else values.new_id()
-        state["started"] = perf_counter()
+        seconds = int(granted) / 1000 if granted.isdigit() and len(granted) < 10 else self._timeout
+        state["seconds"] = min(seconds, self._timeout)
         path = scope["path"].removeprefix(API_PREFIX)
         if path != scope["path"] and path[:1] in {"", "/"}:
             state["prefix"], scope["path"] = API_PREFIX, path or "/"
-        if self._proxies and scope["client"]:
-            scope["client"] = (self._address(scope), 0)
-        return state
-
-    def _address(self, scope: Any) -> str:
-        """The client's address. The proxy nearest to us knows the hop before it: the first that is no proxy of ours."""
-        told = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
-        hops = [hop.strip() for hop in (*told.split(","), str(scope["client"][0])) if hop.strip()]
-        return next((hop for hop in reversed(hops) if not _is_in(hop, self._proxies)), hops[0])
+        if scope["client"] and scope["client"][0] in self._proxies:
+            told = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
+            scope["client"] = self._proxies.get_trusted_client_address(told) if told else scope["client"]
 
     def _takes_place(self, scope: Any) -> bool:
-        """Takes a place for the request, until `_leave`, if there is one.
-
-        Once half the places are taken, a caller may hold its share (places / callers at work), and nobody the last: the
-        last eighth is for callers who hold none. Whoever comes while another takes all that he can get is served.
-        """
         secrets = (value for name, value in scope["headers"] if name == b"authorization" or name.endswith(b"-token"))
-        caller = next(secrets, (scope["client"] or ("",))[0])
-        if self._taken * 2 >= self._places and scope["path"] not in ALWAYS_SERVED:
-            held = self._held.get(caller, 0)
-            share = self._places // (len(self._held) + (held == 0))
-            if held >= share or self._taken >= self._places - (self._places // 8 if held else 0):
-                return False
-        scope["state"]["place_of"] = caller
-        self._held[caller] += 1
-        self._taken += 1
-        return True
-
-    def _refusal_delay(self, at_most: float) -> float:
-        now = monotonic()
-        self._refusal_due = max(self._refusal_due + 1 / REFUSALS_PER_SECOND, now + REFUSAL_SECONDS)
-        return min(self._refusal_due - now, at_most)
-
-    def _leave(self, caller: object) -> None:
-        self._taken -= 1
-        self._held[caller] -= 1
-        if not self._held[caller]:
-            del self._held[caller]
+        caller = scope["state"]["place_of"] = next(secrets, (scope["client"] or ("",))[0])
+        return self._places.take(caller, always=scope["path"] in ALWAYS_SERVED)
 
     def _written(self, failure: Exception, scope: Any) -> requests.Written:
         error = problems.translate(failure)
@@ -210,14 +168,6 @@ class Edge:
             self._log.error("request", extra=facts, exc_info=failure)
         elif self._log.isEnabledFor(level):
             self._output.tell(level, "request", facts)
-
-
-@lru_cache
-def _is_in(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
-    try:
-        return any(ip_address(host) in network for network in networks)
-    except ValueError:
-        return False
 
 
 def _settle(ready: Ready, headers: dict[bytes, bytes]) -> requests.Written:

@@ -18,7 +18,6 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 Faults = tuple[FieldError, ...]
-Wait = float | None
 Headers = dict[str, str] | None
 
 
@@ -37,7 +36,7 @@ class ShopError(Exception):
         cls.code = code or re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     def __init__(
-        self, detail: str = "", *, errors: Faults = (), retry_after: Wait = None, headers: Headers = None, **facts: Any
+        self, detail: str = "", *, errors: Faults = (), retry_after: float = -1, headers: Headers = None, **facts: Any
     ) -> None:
         """`detail` is about this occurrence and safe to show; `facts` become members of the problem document."""
         self.detail = detail or first_line(type(self))

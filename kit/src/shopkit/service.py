@@ -1,7 +1,6 @@
 """One way to build a service: its routes, with everything that is true of all services around them."""
 
-import gc
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib.resources import files
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 
 from litestar import Litestar, Request, Response
 from litestar.di import Provide
-from litestar.types import ControllerRouterHandler, Receive, Scope, Send
+from litestar.types import ControllerRouterHandler
 
 from shopkit import logs, meta
 from shopkit.edge import Edge, ReadyMade
@@ -22,15 +21,12 @@ BODY_LIMIT = 64 * 1024
 
 
 class Application(NamedTuple):
-    """An ASGI application. `routes` is the framework's own view of it, `build` makes another one of the same routes."""
+    """`edge` is the ASGI application, `routes` its framework's part, `build` makes another one of the same routes."""
 
     about: meta.About
     edge: Edge
     routes: Litestar
     build: Callable[..., Litestar]
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return self.edge(scope, receive, send)
 
 
 def provide(value: Any) -> Provide:
@@ -62,8 +58,6 @@ def service(
     told beside them; `lifespan` opens and closes whatever needs a running event loop. `ready_made` answers what it can
     before the framework is asked.
     """
-    # Requests make hardly any cycles of objects; looking for them took a fifth of the time.
-    gc.set_threshold(20_000, 50, 100)
     log = logs.start_logging(about.name, about.version, settings.log_level, settings.log_format)
     contract = files(about.name).joinpath("openapi.json").read_bytes()
     collaborators = {**collaborators, "meta": meta.Meta(about, metrics, checks, contract, reports or {})}

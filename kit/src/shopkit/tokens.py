@@ -112,10 +112,6 @@ class Verifier:
             self._keys, self._fetched = keys, self._tried
 
 
-def keys_from(issuer: Hop) -> FetchKeys:
-    """Asks the issuer for the keys it publishes."""
-
-    async def fetch() -> Keys:
-        return public_keys(await issuer.get("/.well-known/jwks.json"))
-
-    return fetch
+async def published_keys(issuer: Hop) -> Keys:
+    """The keys that the issuer publishes."""
+    return public_keys(await issuer.get("/.well-known/jwks.json"))

@@ -48,7 +48,7 @@ class Storefront:
 
     async def shopper(self, base_url: str = "http://test", **headers: str) -> Shopper:
         """A browser that has never been here."""
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app), base_url=base_url, headers=headers)
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app.edge), base_url=base_url, headers=headers)
         return Shopper(await self._stack.enter_async_context(client))
 
     async def signed_in(self, *, staff: bool = False) -> Shopper:

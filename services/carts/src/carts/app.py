@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from carts import routes
@@ -15,7 +16,7 @@ from shopkit.client import Hop
 from shopkit.meta import About
 from shopkit.metrics import Metrics
 from shopkit.service import Application, service
-from shopkit.tokens import Verifier, keys_from
+from shopkit.tokens import Verifier, published_keys
 from shopkit.values import Clock, now
 from shopkit.watch import StoreWatch
 
@@ -46,7 +47,7 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
         settings,
         routes.handlers(),
         metrics=metrics,
-        verifier=Verifier(keys_from(users), settings.issuer),
+        verifier=Verifier(partial(published_keys, users), settings.issuer),
         collaborators={"shop": Shop(store, catalogue, clock, metrics)},
         checks={"store": watch.check},
         lifespan=lifespan,

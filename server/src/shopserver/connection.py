@@ -1,0 +1,110 @@
+"""A client's connection: HTTP/1.1 by uvicorn and httptools, with bounds on heads, and a way past uvicorn's task."""
+
+from typing import Any, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from shopserver.answers import Application, Whole
+
+# How long a new connection may be without the whole head of a request.
+HEAD_SECONDS = 10
+# As much of a head, or of what follows a body, is taken before it is whole.
+HEAD_BYTES = 32 * 1024
+# How soon it is looked again whether a client has read.
+UNREAD_SECONDS = 0.05
+
+
+class Connection(HttpToolsProtocol):
+    """One connection. What the application answers at once is written without a task."""
+
+    _unfinished = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self._unfinished += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # To no protocol that we know: it is answered in this one.
+            pass
+        except httptools.HttpParserError:
+            self._end(400, "This is no request of HTTP/1.1.")
+        if self._unfinished > HEAD_BYTES:
+            self._end(413, f"The head of a request may have at most {HEAD_BYTES} bytes.")
+
+    def on_headers_complete(self) -> None:
+        """See httptools."""
+        self._unfinished = 0
+        self._unset_keepalive_if_required()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """See httptools."""
+        self._unfinished = 0
+        super().on_body(body)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        whole = cast("Application", app).at_once(cycle.scope)
+        if whole is None:
+            cycle.send = self._sender(cycle)  # type: ignore[method-assign]
+            super()._start_asgi_task(cycle, app)
+        elif whole.seconds or self.pipeline:
+            self.loop.call_later(whole.seconds, self._give, cycle, whole)
+        else:
+            self._give(cycle, whole)
+
+    def _sender(self, cycle: RequestResponseCycle) -> Any:
+        """For an answer in one piece, one write; one in more, or without its length, is sent as uvicorn does."""
+        inner = cycle.send
+        head: Any = None
+
+        async def send(message: Any) -> None:
+            nonlocal head
+            if head is None:
+                head = message
+            elif cycle.response_started or message.get("more_body") or not _has_length(head):
+                if not cycle.response_started:
+                    await inner(head)
+                await inner(message)
+            else:
+                self._give(cycle, Whole(head["status"], head["headers"], message["body"]))
+                # Else the cycle would hold itself, and wait for the garbage collector.
+                del cycle.send
+
+        return send
+
+    def _give(self, cycle: RequestResponseCycle, whole: Whole) -> None:
+        if cycle.disconnected:
+            return
+        if self.flow.write_paused:
+            # Who asks on and on and reads no answer has to wait.
+            self.loop.call_later(UNREAD_SECONDS, self._give, cycle, whole)
+            return
+        # Who waits to be asked for the body may send it or not.
+        cycle.keep_alive &= not cycle.waiting_for_100_continue
+        is_head = cycle.scope["method"] == "HEAD"
+        self._write(whole._replace(body=b"") if is_head else whole, is_last=not cycle.keep_alive)
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        self.on_response_complete()
+
+    def _end(self, status: int, detail: str) -> None:
+        if not self.transport.is_closing():
+            self._write(cast("Application", self.app).unreadable(status, detail), is_last=True)
+
+    def _write(self, whole: Whole, *, is_last: bool) -> None:
+        lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *whole.headers)]
+        lines += [b"connection: close\r\n"] if is_last else []
+        self.transport.write(b"".join((STATUS_LINE[whole.status], *lines, b"\r\n", whole.body)))
+        if is_last:
+            self.transport.close()
+
+
+def _has_length(head: Any) -> bool:
+    return head["status"] in {204, 304} or any(name == b"content-length" for name, _ in head["headers"])

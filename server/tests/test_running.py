@@ -1,0 +1,81 @@
+"""The process: it listens, and ends well."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+PROGRAM = """
+import asyncio, sys
+from shopserver.running import serve
+
+class App:
+    def at_once(self, scope): return None
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "lifespan":
+            for step in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{step}.complete"})
+                print(step)
+            return
+        print("asked", flush=True)
+        await asyncio.sleep(1)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+serve(App(), "127.0.0.1", int(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def process(port: int) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-c", PROGRAM, str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        yield started
+        started.kill()
+
+
+def connect(port: int) -> socket.socket:
+    for _ in range(600):
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=20)
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    raise AssertionError("The process does not listen.")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_finishes_what_is_at_work_and_ends_well(
+    process: "subprocess.Popen[str]", port: int, number: signal.Signals
+) -> None:
+    with connect(port) as busy, connect(port) as idle:
+        busy.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert process.stdout
+        while process.stdout.readline() != "asked\n":
+            pass
+        process.send_signal(number)
+        assert idle.recv(1) == b""
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        assert busy.recv(1000).endswith(b"ok")
+        assert busy.recv(1) == b""
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output, errors) == (0, "shutdown\n", "")
+
+
+def test_it_does_not_start_where_another_listens(port: int) -> None:
+    with socket.create_server(("127.0.0.1", port)):
+        command = [sys.executable, "-c", PROGRAM, str(port)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert "OSError" in ended.stderr
+    assert ended.stdout == ""

@@ -5,7 +5,7 @@ from socket import socket
 
 import pytest
 
-from shopdev.mongod import free_port
+from shopdev.ports import free_port
 
 
 @pytest.mark.parametrize("turns", [1, 2])

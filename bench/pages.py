@@ -22,7 +22,7 @@ import httpx
 from bench import parts
 from bench.server import STORES
 from bench.shop import Service, Shop, running_shop
-from shopdev.mongod import free_port
+from shopdev.ports import free_port
 from trolley.sample import catalogue
 
 DATA = Path("/var/tmp")

@@ -13,7 +13,7 @@ from bench.processes import cpu_seconds
 from bench.server import Broken
 from bench.shop import Service, Shop
 from bench.work import Work, list_page, product_by_id
-from shopdev.mongod import free_port
+from shopdev.ports import free_port
 
 
 def pairs(

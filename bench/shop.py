@@ -14,7 +14,8 @@ import httpx
 
 from bench import catalogue
 from bench.server import SERVICES, TROLLEY, Broken, Server
-from shopdev.mongod import Mongod, free_port
+from shopdev.mongod import Mongod
+from shopdev.ports import free_port
 
 ACCOUNT = {"email": "staff@bench.example", "password": "seventeen quiet kettles"}
 READY_SECONDS = 60

@@ -24,7 +24,8 @@ from bench import catalogue, parts
 from bench.vocabulary import searches
 from products.product import Draft, Product, Variant, new_product
 from products.stores import open_store
-from shopdev.mongod import Mongod, free_port
+from shopdev.mongod import Mongod
+from shopdev.ports import free_port
 from shopkit.metrics import Metrics
 from shopkit.values import Money, new_id, now
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from bench.server import Broken
-from shopdev.mongod import free_port
+from shopdev.ports import free_port
 
 HERE = Path(__file__).parent
 READY_SECONDS = 30

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,8 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+
+from shopdev.ports import free_ports
 
 READY_SECONDS = 60
 
@@ -125,20 +126,7 @@ def running() -> Callable[[], Iterator[Process]]:
 @pytest.fixture
 def first_port() -> int:
     """The first of four free ports in a row."""
-    # Below the ports that the system gives to callers, and elsewhere for each worker of a test run.
-    for port in range(20_000 + os.getpid() * 4 % 12_000, 32_700, 4):
-        if all(is_free(port + step) for step in range(4)):
-            return port
-    raise AssertionError("no four free ports in a row")
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
+    return free_ports(4)
 
 
 @pytest.fixture

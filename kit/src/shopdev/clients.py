@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 import httpx
 
-from shopdev.mongod import free_port
+from shopdev.ports import free_port
 from shopkit.service import Application
 
 

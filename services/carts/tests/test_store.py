@@ -14,7 +14,8 @@ from carts.cart import Cart, Edit, Facts, close, edit, new_cart, touched
 from carts.store import CartStore, OwnerHasCart
 from carts.stores import open_store
 from shopdev.fixtures import require
-from shopdev.mongod import Mongod, MongodUnavailable, free_port
+from shopdev.mongod import Mongod, MongodUnavailable
+from shopdev.ports import free_port
 from shopkit.errors import RecordChanged, Unavailable
 from shopkit.idempotency import Replay, ReplayExists
 from shopkit.metrics import Metrics

@@ -8,7 +8,8 @@ import pytest
 
 from shopdev.clients import Process, client_of
 from shopdev.fixtures import require
-from shopdev.mongod import Mongod, MongodUnavailable, free_port
+from shopdev.mongod import Mongod, MongodUnavailable
+from shopdev.ports import free_port
 from users.app import create_app
 from users.settings import Settings
 

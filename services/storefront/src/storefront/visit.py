@@ -146,13 +146,13 @@ class Visit:
             return bearer((await self.person()).access_token)
         return {CART_TOKEN: self.session.cart_token} if self.session.cart_token else None
 
-    async def cart(self) -> Cart | None:
-        """The visitor's cart; None where there is none (any more)."""
+    async def cart(self, seconds: float = 0) -> Cart | None:
+        """The visitor's cart; None where there is none (any more). `seconds`: at most so long, 0 for as long as any."""
         opener = await self.opener()
         if opener is None:
             return None
         try:
-            cart = await self.front.carts.current(opener)
+            cart = await self.front.carts.current(opener, seconds)
         except Refused as refused:
             if refused.status != 404:
                 raise

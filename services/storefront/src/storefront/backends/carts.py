@@ -88,9 +88,9 @@ class Carts:
     def __init__(self, hop: Hop) -> None:
         self._hop = hop
 
-    async def current(self, opener: Opener) -> Cart:
-        """The cart that is open."""
-        return await ask(self._hop, "GET", "/carts/current", Cart, headers=opener)
+    async def current(self, opener: Opener, seconds: float = 0) -> Cart:
+        """The cart that is open; it may take so long, 0: as long as any call."""
+        return await ask(self._hop, "GET", "/carts/current", Cart, headers=opener, seconds=seconds)
 
     async def make(self, visitor: str, address: str) -> Cart:
         """A guest's first cart, with its token; the same one for all who ask for the same visitor."""

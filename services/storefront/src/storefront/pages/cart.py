@@ -55,7 +55,7 @@ async def add_to_cart(visit: Visitor) -> Response[str]:
 async def set_line(visit: Visitor, sku: FromPath[str]) -> Response[str]:
     """Sets how many of a SKU there shall be; 0 removes it, which can be undone."""
     form = await visit.form()
-    opener, before = await _open(visit)
+    opener, before = await _open(visit, leaves=0.5)
     line = before.line(sku) if before else None
     if opener is None or before is None:
         visit.note(visit.say("Your cart is gone; here is a new one."), kind="bad")
@@ -75,7 +75,7 @@ async def set_line(visit: Visitor, sku: FromPath[str]) -> Response[str]:
 async def undo(visit: Visitor) -> Response[str]:
     """Takes back what made a version of the cart."""
     form = await visit.form()
-    opener, before = await _open(visit)
+    opener, before = await _open(visit, leaves=0.5)
     if opener is None or before is None:
         return _cart_again(visit, None)
     try:
@@ -123,8 +123,9 @@ def _words_for(visit: Visit, refused: Refused | InvalidRequest) -> str:
     return problem_text(visit, refused.problem) if isinstance(refused, Refused) else refused.detail
 
 
-async def _open(visit: Visit) -> tuple[Opener | None, Cart | None]:
-    cart = await visit.cart()
+async def _open(visit: Visit, leaves: float = 0) -> tuple[Opener | None, Cart | None]:
+    """The cart, and what opens it. `leaves`: that share of the time is for a call that prices the cart once more."""
+    cart = await visit.cart(visit.front.settings.call_timeout_ms / 1000 * (1 - leaves))
     return await visit.opener(), cart
 
 

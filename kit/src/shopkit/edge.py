@@ -163,7 +163,8 @@ class Edge:
         error = problems.translate(failure) if failure else None
         facts = {"request_id": state["request_id"], "method": method, "route": route, "status": state["status"]}
         facts |= {"milliseconds": round(seconds * 1000, 2)} | ({"code": error.code} if error else {})
-        level = DEBUG if route in ALWAYS_SERVED or state["delay"] else INFO
+        # A route may say that it is asked too often to be told of.
+        level = DEBUG if route in ALWAYS_SERVED or state["delay"] or "is_quiet" in state else INFO
         if isinstance(error, errors.Internal):
             self._log.error("request", extra=facts, exc_info=failure)
         elif self._log.isEnabledFor(level):

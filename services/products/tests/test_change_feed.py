@@ -1,6 +1,8 @@
 """The feed of changes: what a reader is told after its cursor, when, and when it must forget what it knows."""
 
 import asyncio
+import dataclasses
+import json
 import time
 from collections.abc import AsyncIterator
 
@@ -173,3 +175,14 @@ async def test_a_reader_that_waits_holds_up_the_end_of_the_service_for_no_longer
 async def test_what_cannot_be_meant_is_refused(reader: httpx.AsyncClient, query: str) -> None:
     answer = await reader.get(f"/changes?{query}")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+async def test_who_waits_again_and_again_does_not_fill_the_log(
+    sqlite_url: str, people: People, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with client_of(create_app(dataclasses.replace(settings(sqlite_url, people), log_level="info"))) as client:
+        await ask(client, wait_ms=1)
+        await ask(client)
+    assert [line["status"] for line in map(json.loads, capsys.readouterr().out.splitlines()) if "route" in line] == [
+        200
+    ]

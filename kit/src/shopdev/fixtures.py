@@ -24,7 +24,7 @@ def pytest_configure() -> None:
 
     That takes longer than most tests. This is one certificate, ended long ago, whose key nobody has.
     """
-    os.environ.setdefault("SSL_CERT_FILE", str(Path(__file__).with_name("nobody.pem")))
+    os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
 
 
 def pytest_collection_finish() -> None:

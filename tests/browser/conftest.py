@@ -21,7 +21,7 @@ from .goods import GOODS
 
 SCREENS = Path(__file__).parents[2] / ".artefacts" / "screens"
 HEIGHTS = {360: 740, 768: 1024, 1440: 900}
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--renderer-process-limit=1"]
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 # What the browser, and htmx, say of answers that are failures: those are looked at by the tests themselves.
 EXPECTED = ("the server responded with a status", "Response Status Error Code")
 # Longer than anything takes on a busy machine; nothing waits that long when all is well.

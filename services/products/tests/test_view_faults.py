@@ -369,8 +369,4 @@ async def test_a_disk_that_takes_no_more_ends_no_service_and_shows_nothing_old(
 def limit_files(started: Process, size: int) -> None:
     """From now on no file of the service's can grow beyond so many bytes."""
     assert started._process is not None
-    pid = started._process.pid
-    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    assert workers
-    for worker in workers:
-        resource.prlimit(int(worker), resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    resource.prlimit(started._process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))

@@ -32,9 +32,10 @@ run: install ## Start the whole shop on this machine (trolley up)
 # Tests make thousands of databases and wait for each to be on the disk: they are in memory where that has 4 GB to spare.
 ROOM := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 { print "TMPDIR=/dev/shm" }')
 
+# Bytecode is written whatever the environment says: tests start hundreds of processes, which all read the same modules.
 .PHONY: test
 test: install ## Run all tests; ONLY=services/carts runs some
-	@$(ROOM) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ONLY)
+	@$(ROOM) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ONLY)
 
 .PHONY: check
 check: install ## Lint, format, types, import rules, sizes, generated files

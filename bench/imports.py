@@ -65,6 +65,8 @@ def rows(count: int) -> Iterator[list[str]]:
 class Service(Process):
     """A service whose memory can be read."""
 
+    way = "spawn"
+
     def rss(self) -> float:
         """MiB of all its processes."""
         assert self._process is not None

@@ -1,14 +1,12 @@
 """What the tests of the kit share: a tiny service made as every service is, and clocks that tests set."""
 
 import asyncio
-import importlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -204,15 +202,16 @@ def shelf(watch: Watch) -> Shelf:
     return Shelf(watch)
 
 
-@pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An importable package, for a service's committed contract is read from its package."""
-    folder = tmp_path / "packages" / NAME
-    folder.mkdir(parents=True)
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An importable package, for a service's committed contract is read from its package; once imported, it stays."""
+    folder = tmp_path_factory.mktemp("packages") / NAME
+    folder.mkdir()
     (folder / "__init__.py").touch()
     (folder / "openapi.json").write_text('{"openapi": "3.1.0", "info": {"title": "tiny", "version": "1"}, "paths": {}}')
-    monkeypatch.syspath_prepend(folder.parent)
-    importlib.invalidate_caches()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder.parent)
+        yield
 
 
 @pytest.fixture

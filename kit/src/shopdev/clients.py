@@ -3,14 +3,13 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import httpx
 
 from shopdev.ports import free_port
+from shopdev.starting import Started
 from shopkit.service import Application
 
 
@@ -39,18 +38,19 @@ async def client_of(app: Application) -> AsyncIterator[httpx.AsyncClient]:
 class Process:
     """A service as it runs in earnest: `python -m NAME` with settings in the environment."""
 
+    # See `shopdev.starting`: "spawn" where it counts what the process costs.
+    way = "forkserver"
+
     def __init__(self, name: str, **environment: str) -> None:
         self.name = name
         self.port = int(environment.get("PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {**os.environ, "LOG_LEVEL": "warning", **environment, "PORT": str(self.port)}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Started | None = None
 
     async def start(self, ready_seconds: float = 30) -> "Process":
         """Starts it and waits until it is ready."""
-        # A session of its own, so that a kill reaches the server's worker too.
-        command = [sys.executable, "-m", self.name]
-        self._process = subprocess.Popen(command, env=self.environment, start_new_session=True)
+        self._process = Started(self.name, self.environment, self.way)
         last_words = "it does not answer"
         async with httpx.AsyncClient(base_url=self.url) as client:
             for _ in range(int(ready_seconds / 0.05)):
@@ -61,7 +61,7 @@ class Process:
                     last_words = answer.text
                 except httpx.TransportError:
                     pass
-                if self._process.poll() is not None:
+                if self._process.has_ended:
                     break
                 await asyncio.sleep(0.05)
         self.kill()
@@ -95,12 +95,13 @@ class Process:
         if number == signal.SIGKILL:
             self._signal_all(number)
         else:
-            self._process.send_signal(number)
-        self._process.wait(timeout=30)
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
+        self._process.wait(30)
 
     async def __aenter__(self) -> "Process":
         return await self.start()
 
     async def __aexit__(self, *_: object) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and not self._process.has_ended:
             self.stop()

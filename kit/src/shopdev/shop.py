@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from shopdev.clients import Process
 PASSWORD = "correct horse battery staple"
 # The most that one batch may hold.
 PORTION = 500
+# Much less than a token is good for: to sign in costs a hash of a password.
+KEEPER_SECONDS = 300
 FolderUrl = Callable[[str], str]
 
 
@@ -30,6 +33,8 @@ class Shop:
         carts = Process("carts", STORE_URL=store_url("carts"), **urls)
         self.processes = {"users": users, "products": products, "carts": carts}
         self._keeper = ""
+        self._keeper_bearer: dict[str, str] = {}
+        self._keeper_until = 0.0
 
     @property
     def urls(self) -> dict[str, str]:
@@ -64,9 +69,12 @@ class Shop:
         return {"Authorization": f"Bearer {answer['access_token']}"}
 
     def staff_bearer(self) -> dict[str, str]:
-        """The header of one who may change the catalogue; always the same one."""
+        """The header of one who may change the catalogue; always the same one, signed in now or a little while ago."""
         self._keeper = self._keeper or self.staff()
-        return self.bearer(self._keeper)
+        if time.monotonic() > self._keeper_until:
+            self._keeper_bearer = self.bearer(self._keeper)
+            self._keeper_until = time.monotonic() + KEEPER_SECONDS
+        return self._keeper_bearer
 
     def add(self, items: Sequence[dict[str, Any]]) -> None:
         """Products as POST /products takes them; with a known SKU, changes to them."""

@@ -3,12 +3,14 @@
 import gzip
 import secrets
 from collections.abc import Iterator
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from shopkit.values import Clock
 from storefront.backends.carts import Carts
@@ -39,6 +41,21 @@ class Asset(NamedTuple):
     zipped: bytes
 
 
+class Compiled(BytecodeCache):
+    """Templates are compiled once for all languages: a word's place in them is looked up when they are filled in."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, Any]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        checksum, code = self._known.get(bucket.key, ("", None))
+        if checksum == bucket.checksum:
+            bucket.code = code
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._known[bucket.key] = bucket.checksum, bucket.code
+
+
 class Front:
     """All that is the same for every visitor."""
 
@@ -51,7 +68,7 @@ class Front:
         self.renewal = Renewal(users, clock)
         self.cookies = Cookies(settings.session_secret, is_secure=settings.shop_env == "production")
         self.languages = load()
-        self.assets = {name: _asset(name, file) for name, file in _files(files("storefront").joinpath("static"))}
+        self.assets = _assets()
         self._environments = {tag: self._environment(words) for tag, words in self.languages.items()}
         self.headers = {"Content-Security-Policy": _policy(settings.image_hosts), **TRUST}
 
@@ -71,6 +88,7 @@ class Front:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            bytecode_cache=_compiled(),
             extensions=["jinja2.ext.i18n"],
         )
         environment.install_gettext_translations(words.texts, newstyle=True)  # type: ignore[attr-defined]
@@ -85,6 +103,11 @@ class Front:
         return environment
 
 
+@cache
+def _compiled() -> Compiled:
+    return Compiled()
+
+
 def _options(options: dict[str, str]) -> str:
     return ", ".join(options.values())
 
@@ -95,6 +118,11 @@ def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Travers
             yield from _files(entry, f"{prefix}{entry.name}/")
         else:
             yield f"{prefix}{entry.name}", entry
+
+
+@cache
+def _assets() -> dict[str, Asset]:
+    return {name: _asset(name, file) for name, file in _files(files("storefront").joinpath("static"))}
 
 
 def _asset(name: str, file: Traversable) -> Asset:

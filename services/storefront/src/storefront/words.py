@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from copy import copy
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from io import BytesIO
@@ -63,6 +63,7 @@ def _money(amount: int, currency: str, locale: Locale) -> str:
     return text
 
 
+@cache
 def load() -> dict[str, Words]:
     """All languages by their tags."""
     languages = {SOURCE: Words(SOURCE, "English", Locale.parse("en_GB"), NullTranslations())}

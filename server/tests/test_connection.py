@@ -116,6 +116,35 @@ async def test_an_upgrade_is_answered_as_if_it_were_not_there(connect: Connect, 
         assert (await line.answer())[2] == b"ready"
 
 
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize(
+    "framed", ["Content-Length: 33\r\n\r\n%s", "Transfer-Encoding: chunked\r\n\r\n21\r\n%s\r\n0\r\n\r\n"]
+)
+async def test_the_body_of_a_request_for_an_upgrade_is_no_request(
+    app: App, connect: Connect, framed: str, later: bool
+) -> None:
+    body = "GET /called HTTP/1.1\r\nHost: a\r\n\r\n"
+    head, _, rest = f"POST /echo HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n{framed % body}".partition(
+        "\r\n\r\n"
+    )
+    async with connect() as line:
+        line.writer.write(f"{head}\r\n\r\n".encode())
+        await asyncio.sleep(0.05 * later)
+        line.writer.write(rest.encode())
+        await line.send("GET /ready")
+        assert [(await line.answer())[2] for _ in range(2)] == [b"/echo", b"ready"]
+    assert app.bodies == [body.encode()]
+
+
+async def test_what_comes_behind_a_request_for_an_upgrade_is_answered(connect: Connect) -> None:
+    upgrade = "Connection: Upgrade\nUpgrade: websocket"
+    async with connect() as line:
+        await line.send(*[f"GET /ready?{number}\n{upgrade}" for number in range(500)], "GET /ready?end")
+        for number in range(500):
+            assert (await line.answer())[2] == b"ready%d" % number
+        assert (await line.answer())[2] == b"readyend"
+
+
 NONSENSE = [b"hello\r\n\r\n", b"\x16\x03\x01\x00\xa5\x01", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"]
 TWO_LENGTHS = b"POST /called HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
 

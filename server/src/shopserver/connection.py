@@ -1,5 +1,7 @@
 """A client's connection: HTTP/1.1 by uvicorn and httptools, with bounds on heads, and a way past uvicorn's task."""
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import httptools
@@ -13,6 +15,9 @@ HEAD_SECONDS = 10
 HEAD_BYTES = 32 * 1024
 # How soon it is looked again whether a client has read.
 UNREAD_SECONDS = 0.05
+# What tells how long a body is.
+FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+HEAD_CALLBACKS = ("on_message_begin", "on_url", "on_header", "on_headers_complete")
 
 
 class Connection(HttpToolsProtocol):
@@ -29,14 +34,36 @@ class Connection(HttpToolsProtocol):
         """See asyncio.Protocol."""
         self._unfinished += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # To no protocol that we know: it is answered in this one.
-            pass
+            while data:
+                data = self._rest_after(data)
         except httptools.HttpParserError:
             self._end(400, "This is no request of HTTP/1.1.")
         if self._unfinished > HEAD_BYTES:
             self._end(413, f"The head of a request may have at most {HEAD_BYTES} bytes.")
+
+    def _rest_after(self, data: bytes) -> bytes:
+        """Parses `data`; what is left of it behind a head that asks for another protocol, which we know none of.
+
+        httptools takes the rest, a body too, for that protocol, and then for the next request. So a new parser is told
+        the length of the body, and goes on from there.
+        """
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            is_told = False
+
+            def once_told(callback: Callable[..., None]) -> Callable[..., None]:
+                return lambda *given: callback(*given) if is_told else None
+
+            heads = {name: once_told(getattr(self, name)) for name in HEAD_CALLBACKS}
+            callbacks = SimpleNamespace(**heads, on_body=self.on_body, on_message_complete=self.on_message_complete)
+            self.parser = httptools.HttpRequestParser(callbacks)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            framing = [b"%b: %b\r\n" % header for header in self.scope["headers"] if header[0] in FRAMING]
+            self.parser.feed_data(b"".join((b"POST / HTTP/1.1\r\n", *framing, b"\r\n")))
+            is_told = True
+            return data[upgrade.args[0] :]
+        return b""
 
     def on_headers_complete(self) -> None:
         """See httptools."""
@@ -48,6 +75,12 @@ class Connection(HttpToolsProtocol):
         """See httptools."""
         self._unfinished = 0
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """See httptools."""
+        # Of a request that asks for another protocol it is told before its body has come.
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         whole = cast("Application", app).at_once(cycle.scope)

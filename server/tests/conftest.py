@@ -24,6 +24,7 @@ class App:
     asked: list[str] = field(default_factory=list)
     called: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     has_ended: bool = False
 
@@ -44,6 +45,8 @@ class App:
         body, more = b"", True
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return
             body, more = body + message.get("body", b""), message.get("more_body", False)
         self.bodies.append(body)
         if scope["path"] == "/slow":
@@ -55,6 +58,11 @@ class App:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         answer = scope["path"].encode()
+        if scope["path"] == "/until-left":
+            self.left.append((await receive())["type"])
+        if scope["path"] == "/broken":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+            raise RuntimeError("broken")
         head = [] if scope["path"] == "/long" else [(b"content-length", str(len(answer)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": head})
         await send({"type": "http.response.body", "body": answer, "more_body": False})

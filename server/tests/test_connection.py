@@ -159,6 +159,56 @@ async def test_nonsense_is_told_so_and_ends_the_connection(app: App, connect: Co
     assert app.called == []
 
 
+async def test_nonsense_takes_the_place_of_no_other_answer(app: App, connect: Connect) -> None:
+    async with connect() as line:
+        await line.send("POST /slow", "GET /called")
+        line.writer.write(b"hello\r\n\r\nGET /late HTTP/1.1\r\n\r\n")
+        await asyncio.sleep(0.05)
+        app.gate.set()
+        assert [(await line.answer())[0] for _ in range(3)] == [200, 200, 400]
+        assert await line.is_closed()
+    assert app.called == ["/slow", "/called"]
+
+
+@pytest.mark.parametrize("before", [["GET /slow"], []], ids=["waits", "at once"])
+async def test_who_sends_a_body_that_cannot_be_read_is_told_so_in_his_turn(
+    app: App, connect: Connect, before: list[str]
+) -> None:
+    async with connect() as line:
+        await line.send(*before, "POST /called\nTransfer-Encoding: chunked")
+        line.writer.write(b"nonsense\r\n")
+        await asyncio.sleep(0.05)
+        app.gate.set()
+        assert [(await line.answer())[0] for _ in range(len(before) + 1)] == [200] * len(before) + [400]
+        assert await line.is_closed()
+    assert len(app.bodies) == len(before)
+
+
+async def test_what_is_sent_behind_the_last_request_is_not_done(app: App, connect: Connect) -> None:
+    async with connect() as line:
+        head = b"POST /ready HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+        line.writer.write(head + b"aGET /called HTTP/1.1\r\n\r\n")
+        assert (await line.answer())[2] == b"ready"
+        assert await line.is_closed()
+    await asyncio.sleep(0.05)
+    assert app.asked == ["/ready"]
+
+
+async def test_a_request_is_told_that_its_client_left_though_others_wait_behind_it(app: App, connect: Connect) -> None:
+    async with connect() as line:
+        await line.send("GET /until-left", "GET /called")
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.1)
+    assert app.left == ["http.disconnect"]
+    assert app.called == ["/until-left"]
+
+
+async def test_a_failure_after_a_head_that_was_not_sent_yet_is_told(connect: Connect) -> None:
+    async with connect() as line:
+        await line.send("GET /broken")
+        assert (await line.answer())[0] == 500
+
+
 CHUNKED = b"POST /called HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 

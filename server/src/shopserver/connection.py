@@ -24,6 +24,9 @@ class Connection(HttpToolsProtocol):
     """One connection. What the application answers at once is written without a task."""
 
     _unfinished = 0
+    # The request that has its turn, of several that came; and what is told after the answers to all of them.
+    _turn: RequestResponseCycle | None = None
+    _last_words: Whole | None = None
 
     def connection_made(self, transport: Any) -> None:
         """See asyncio.Protocol."""
@@ -32,6 +35,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        if self._last_words:
+            return
         self._unfinished += len(data)
         try:
             while data:
@@ -69,7 +74,9 @@ class Connection(HttpToolsProtocol):
         """See httptools."""
         self._unfinished = 0
         self._unset_keepalive_if_required()
-        super().on_headers_complete()
+        # Who was told that the connection ends is told nothing of what he sent behind that.
+        if not self.transport.is_closing():
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
@@ -80,9 +87,23 @@ class Connection(HttpToolsProtocol):
         """See httptools."""
         # Of a request that asks for another protocol it is told before its body has come.
         if not self.parser.should_upgrade():
+            self.cycle.more_body = False
             super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """See uvicorn."""
+        super().on_response_complete()
+        self._tell_last_words()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        # uvicorn tells only the last that came.
+        self._leave(self._turn)
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._turn = cycle
         whole = cast("Application", app).at_once(cycle.scope)
         if whole is None:
             cycle.send = self._sender(cycle)  # type: ignore[method-assign]
@@ -99,7 +120,8 @@ class Connection(HttpToolsProtocol):
 
         async def send(message: Any) -> None:
             nonlocal head
-            if head is None:
+            # A head that was not sent gives way to another, of a failure to go on.
+            if message["type"] == "http.response.start" and not cycle.response_started:
                 head = message
             elif cycle.response_started or message.get("more_body") or not _has_length(head):
                 if not cycle.response_started:
@@ -113,6 +135,7 @@ class Connection(HttpToolsProtocol):
         return send
 
     def _give(self, cycle: RequestResponseCycle, whole: Whole) -> None:
+        cycle.disconnected |= self.transport.is_closing()
         if cycle.disconnected:
             return
         if self.flow.write_paused:
@@ -128,8 +151,28 @@ class Connection(HttpToolsProtocol):
         self.on_response_complete()
 
     def _end(self, status: int, detail: str) -> None:
-        if not self.transport.is_closing():
-            self._write(cast("Application", self.app).unreadable(status, detail), is_last=True)
+        if self.transport.is_closing():
+            return
+        if self.cycle and self.cycle.more_body:
+            # It is the body of this one that cannot be read, and this is the answer to it.
+            if self.pipeline:
+                self.pipeline.popleft()
+            elif self.cycle.response_started:
+                self.transport.close()
+                return
+            self._leave(self.cycle)
+        self._last_words = cast("Application", self.app).unreadable(status, detail)
+        self._tell_last_words()
+
+    def _tell_last_words(self) -> None:
+        has_turn = self._turn is None or self._turn.response_complete or self._turn.disconnected
+        if self._last_words and has_turn and not self.transport.is_closing():
+            self._write(self._last_words, is_last=True)
+
+    def _leave(self, cycle: RequestResponseCycle | None) -> None:
+        if cycle and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _write(self, whole: Whole, *, is_last: bool) -> None:
         lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *whole.headers)]

@@ -73,6 +73,28 @@ def test_told_to_stop_it_finishes_what_is_at_work_and_ends_well(
     assert (process.returncode, output, errors) == (0, "shutdown\n", "")
 
 
+def test_a_log_that_nobody_reads_stops_nobody(port: int) -> None:
+    program = PROGRAM.replace('"asked"', '"x" * 300_000').replace("sleep(1)", "sleep(0)")
+    command = [sys.executable, "-c", program, str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        with connect(port) as client:
+            for _ in range(3):
+                client.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+                assert client.recv(1000).startswith(b"HTTP/1.1 ")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+
+
+def test_it_serves_though_stdout_is_closed(port: int) -> None:
+    command = ["sh", "-c", 'exec "$0" -c "$1" "$2" >&-', sys.executable, PROGRAM, str(port)]
+    with subprocess.Popen(command) as process:
+        with connect(port) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            assert client.recv(1000).endswith(b"ok")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+
+
 def test_it_does_not_start_where_another_listens(port: int) -> None:
     with socket.create_server(("127.0.0.1", port)):
         command = [sys.executable, "-c", PROGRAM, str(port)]

@@ -3,14 +3,13 @@
 import gc
 import signal
 import socket
-import sys
-from io import TextIOWrapper
 from typing import Any, cast
 
 from uvicorn import Config, Server
 
 from shopserver.answers import Application
 from shopserver.connection import Connection
+from shopserver.output import unblocked_stdout
 
 # How long requests at work may take to finish once the process is told to stop.
 DRAIN_SECONDS = 20
@@ -26,12 +25,11 @@ def serve(app: Application, host: str, port: int) -> None:
     sockets = listen(host, port)
     # Requests make hardly any cycles of objects; looking for them took a fifth of the time.
     gc.set_threshold(20_000, 50, 100)
-    # Where PYTHONUNBUFFERED is set, each line of a log were a write.
-    cast("TextIOWrapper", sys.stdout).reconfigure(write_through=False)
     # uvicorn ends by raising again the signal that ended it: which is no failure of ours.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    server_of(app).run(sockets)
+    with unblocked_stdout():
+        server_of(app).run(sockets)
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

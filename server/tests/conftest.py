@@ -57,7 +57,7 @@ class App:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        answer = scope["path"].encode()
+        answer = b"x" * 20_000_000 if scope["path"] == "/large" else scope["path"].encode()
         if scope["path"] == "/until-left":
             self.left.append((await receive())["type"])
         if scope["path"] == "/broken":

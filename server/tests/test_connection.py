@@ -1,8 +1,10 @@
 """Connections: what is answered at once, in which order, and what clients cannot do to us."""
 
 import asyncio
+import gc
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from shopserver import connection
 
@@ -54,6 +56,30 @@ async def test_thousands_of_requests_that_waited_for_one_are_answered(app: App, 
         await line.answer()
         for _ in range(3000):
             assert (await line.answer())[2] == b"ready"
+
+
+async def test_of_many_requests_at_once_few_are_held(app: App, connect: Connect) -> None:
+    async with connect() as line:
+        sending = asyncio.create_task(_flood(line.writer, b"GET /slow HTTP/1.1\r\n\r\n" * 500, 10))
+        for _ in range(20):
+            await asyncio.sleep(0.02)
+            app.gate.set()
+            app.gate.clear()
+        held = sum(isinstance(each, RequestResponseCycle) for each in gc.get_objects())
+        assert 1 < held < 400
+        app.gate.set()
+        for _ in range(5000):
+            assert (await line.answer())[2] == b"/slow"
+        await sending
+
+
+async def test_a_large_body_comes_whole_with_what_is_behind_it(app: App, connect: Connect) -> None:
+    async with connect() as line:
+        body = b"0123456789" * 100_000
+        for path in ("/echo", "/ready", "/refused", "/echo"):
+            line.writer.write(f"POST {path} HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert [(await line.answer())[2] for _ in range(4)] == [b"/echo", b"ready", b"full", b"/echo"]
+    assert app.bodies == [body, body]
 
 
 async def test_a_refusal_comes_when_it_is_due_and_the_connection_goes_on(app: App, connect: Connect) -> None:
@@ -196,11 +222,11 @@ async def test_what_is_sent_behind_the_last_request_is_not_done(app: App, connec
 
 async def test_a_request_is_told_that_its_client_left_though_others_wait_behind_it(app: App, connect: Connect) -> None:
     async with connect() as line:
-        await line.send("GET /until-left", "GET /called")
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(0.1)
+        await line.send("GET /large", "GET /until-left", "GET /called")
+        await line.reader.readexactly(1)
+    await asyncio.sleep(0.2)
     assert app.left == ["http.disconnect"]
-    assert app.called == ["/until-left"]
+    assert app.called == ["/large", "/until-left"]
 
 
 async def test_a_failure_after_a_head_that_was_not_sent_yet_is_told(connect: Connect) -> None:

@@ -1,10 +1,12 @@
 """A client's connection: HTTP/1.1 by uvicorn and httptools, with bounds on heads, and a way past uvicorn's task."""
 
+from collections import deque
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from shopserver.answers import Application, Whole
@@ -13,6 +15,8 @@ from shopserver.answers import Application, Whole
 HEAD_SECONDS = 10
 # As much of a head, or of what follows a body, is taken before it is whole.
 HEAD_BYTES = 32 * 1024
+# As much is parsed at once: of a whole read, 256 KiB of small requests, each would wait with thirty times its size.
+SLICE_BYTES = 4096
 # How soon it is looked again whether a client has read.
 UNREAD_SECONDS = 0.05
 # What tells how long a body is.
@@ -20,10 +24,25 @@ FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 HEAD_CALLBACKS = ("on_message_begin", "on_url", "on_header", "on_headers_complete")
 
 
+class Flow(FlowControl):
+    """Reads on only where all that was read has been parsed, and no request of that waits for its turn."""
+
+    def __init__(self, transport: Any, pipeline: deque[Any]) -> None:
+        super().__init__(transport)
+        self.unparsed, self._pipeline = deque[bytes](), pipeline
+
+    def resume_reading(self) -> None:
+        """See uvicorn."""
+        if not self.unparsed and not self._pipeline:
+            super().resume_reading()
+
+
 class Connection(HttpToolsProtocol):
     """One connection. What the application answers at once is written without a task."""
 
+    flow: Flow
     _unfinished = 0
+    _will_parse = False
     # The request that has its turn, of several that came; and what is told after the answers to all of them.
     _turn: RequestResponseCycle | None = None
     _last_words: Whole | None = None
@@ -31,10 +50,33 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """See asyncio.Protocol."""
         super().connection_made(transport)
+        self.flow = Flow(transport, self.pipeline)
         self.timeout_keep_alive_task = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        if len(data) <= SLICE_BYTES and not self.flow.unparsed:
+            self._parse(data)
+            return
+        self.flow.unparsed.extend(data[start : start + SLICE_BYTES] for start in range(0, len(data), SLICE_BYTES))
+        self.flow.pause_reading()
+        self._parse_on()
+
+    def _parse_on(self) -> None:
+        """Once others have had their turn, and nobody who came on this connection before waits for his."""
+        if not self._will_parse and not self.pipeline:
+            self._will_parse = True
+            self.loop.call_soon(self._parse_slice)
+
+    def _parse_slice(self) -> None:
+        self._will_parse = False
+        if self.flow.unparsed and not self.transport.is_closing():
+            self._parse(self.flow.unparsed.popleft())
+            self._parse_on()
+        else:
+            self.flow.resume_reading()
+
+    def _parse(self, data: bytes) -> None:
         if self._last_words:
             return
         self._unfinished += len(data)
@@ -94,12 +136,15 @@ class Connection(HttpToolsProtocol):
         """See uvicorn."""
         super().on_response_complete()
         self._tell_last_words()
+        if self.flow.unparsed:
+            self._parse_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         # uvicorn tells only the last that came.
         self._leave(self._turn)
         self.pipeline.clear()
+        self.flow.unparsed.clear()
         super().connection_lost(exc)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:

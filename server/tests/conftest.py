@@ -22,6 +22,7 @@ class App:
 
     delay: float = 0.05
     asked: list[str] = field(default_factory=list)
+    clients: list[str] = field(default_factory=list)
     called: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -30,6 +31,7 @@ class App:
 
     def at_once(self, scope: Any) -> Whole | None:
         self.asked.append(scope["path"])
+        self.clients.append(scope["client"][0])
         if scope["path"].startswith("/ready"):
             return whole(200, b"ready" + scope["query_string"])
         return whole(503, b"full", self.delay) if scope["path"] == "/refused" else None
@@ -115,10 +117,15 @@ def app() -> App:
 
 
 @pytest.fixture
-async def connect(app: App) -> AsyncIterator[Connect]:
-    """Opens connections to the served application."""
-    sockets = running.listen("127.0.0.1", 0)
-    address = sockets[0].getsockname()
+def host() -> str:
+    return "127.0.0.1"
+
+
+@pytest.fixture
+async def connect(app: App, host: str) -> AsyncIterator[Connect]:
+    """Opens connections to the served application, which listens on `host`."""
+    sockets = running.listen(host, 0)
+    address = ("127.0.0.1", sockets[0].getsockname()[1])
     server = running.server_of(app)
     serving = asyncio.create_task(server._serve(sockets))
     while not server.started:

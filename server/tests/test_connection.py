@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -20,6 +21,15 @@ async def test_what_is_answered_at_once_is_never_called(app: App, connect: Conne
             assert "date" in headers
             assert "connection" not in headers
     assert app.called == []
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="there is no IPv6 here")
+@pytest.mark.parametrize("host", ["::"])
+async def test_who_listens_to_all_addresses_sees_clients_of_ipv4_by_theirs(app: App, connect: Connect) -> None:
+    async with connect() as line:
+        await line.send("GET /ready")
+        assert (await line.answer())[0] == 200
+    assert app.clients == ["127.0.0.1"]
 
 
 async def test_all_else_is_called_with_its_body(app: App, connect: Connect) -> None:

@@ -51,6 +51,9 @@ class Connection(HttpToolsProtocol):
         """See asyncio.Protocol."""
         super().connection_made(transport)
         self.flow = Flow(transport, self.pipeline)
+        if self.client:
+            # As who listens to both kinds of addresses sees one of IPv4.
+            self.client = self.client[0].removeprefix("::ffff:"), self.client[1]
         self.timeout_keep_alive_task = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:

@@ -65,6 +65,11 @@ class App:
         if scope["path"] == "/broken":
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
             raise RuntimeError("broken")
+        if scope["path"] == "/split":
+            split = [(b"location", b"a\r\nset-cookie: b")]
+            await send({"type": "http.response.start", "status": 204, "headers": split})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         head = [] if scope["path"] == "/long" else [(b"content-length", str(len(answer)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": head})
         await send({"type": "http.response.body", "body": answer, "more_body": False})

@@ -239,10 +239,13 @@ async def test_a_request_is_told_that_its_client_left_though_others_wait_behind_
     assert app.called == ["/large", "/until-left"]
 
 
-async def test_a_failure_after_a_head_that_was_not_sent_yet_is_told(connect: Connect) -> None:
+@pytest.mark.parametrize("path", ["/broken", "/split"])
+async def test_a_failure_after_a_head_that_was_not_sent_yet_is_told(connect: Connect, path: str) -> None:
     async with connect() as line:
-        await line.send("GET /broken")
-        assert (await line.answer())[0] == 500
+        await line.send(f"GET {path}")
+        status, headers, _ = await line.answer()
+        assert status == 500
+        assert not {"location", "set-cookie"} & headers.keys()
 
 
 CHUNKED = b"POST /called HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -225,7 +225,11 @@ class Connection(HttpToolsProtocol):
     def _write(self, whole: Whole, *, is_last: bool) -> None:
         lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *whole.headers)]
         lines += [b"connection: close\r\n"] if is_last else []
-        self.transport.write(b"".join((STATUS_LINE[whole.status], *lines, b"\r\n", whole.body)))
+        head = b"".join((STATUS_LINE[whole.status], *lines, b"\r\n"))
+        if head.count(b"\n") != len(lines) + 2 or head.count(b"\r") != len(lines) + 2:
+            # Whatever of a request has got into it, it makes no second answer of one.
+            raise ValueError("A header has more than one line.")
+        self.transport.write(head + whole.body)
         if is_last:
             self.transport.close()
 

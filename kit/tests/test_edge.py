@@ -1,6 +1,7 @@
 """What is true of every request, whatever its route: id, prefix, HEAD, deadline, overload, metrics, the log."""
 
 import asyncio
+import gc
 import json
 import re
 from collections.abc import Callable
@@ -145,6 +146,34 @@ async def test_a_body_that_ends_too_early_is_no_failure_of_ours(
     line = logged(capsys)[-1]
     assert (line["level"], line["status"]) == ("info", 400)
     assert sent[0]["status"] == 400
+
+
+@pytest.mark.parametrize("path", ["/ping", "/nowhere", "/fail", "/busy"])
+async def test_a_request_leaves_nothing_to_the_garbage_collector(
+    make_app: Callable[..., Application], path: str
+) -> None:
+    app = make_app()
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_: Any) -> None:
+        pass
+
+    async def ask() -> None:
+        scope: Any = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""}
+        scope |= {"headers": [], "client": ("127.0.0.1", 1), "http_version": "1.1", "asgi": {"version": "3.0"}}
+        await app.edge(scope, receive, send)
+
+    await ask()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(100):
+            await ask()
+        assert gc.collect() < 100
+    finally:
+        gc.enable()
 
 
 async def test_each_request_leaves_one_line(tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:

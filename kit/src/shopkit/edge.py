@@ -126,8 +126,8 @@ class Edge:
         finally:
             self._places.leave(state["place_of"])
             self._record(asked, scope["method"], failed)
-            # Else the failure and this frame would hold each other, and wait for the garbage collector.
-            del failed
+            # Else the failure and the frames it went through would hold each other, and wait for the garbage collector.
+            failed = failed and failed.with_traceback(None)
 
     def _begin(self, scope: Any, headers: dict[bytes, bytes]) -> None:
         """Fills `scope["state"]`; takes the prefix off the path, and sees the client through proxies."""

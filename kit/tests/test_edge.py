@@ -1,6 +1,7 @@
 """What is true of every request, whatever its route: id, prefix, HEAD, deadline, overload, metrics, the log."""
 
 import asyncio
+import gc
 import json
 import re
 from collections.abc import Callable
@@ -147,6 +148,34 @@ async def test_a_body_that_ends_too_early_is_no_failure_of_ours(
     assert sent[0]["status"] == 400
 
 
+@pytest.mark.parametrize("path", ["/ping", "/nowhere", "/fail", "/busy"])
+async def test_a_request_leaves_nothing_to_the_garbage_collector(
+    make_app: Callable[..., Application], path: str
+) -> None:
+    app = make_app()
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_: Any) -> None:
+        pass
+
+    async def ask() -> None:
+        scope: Any = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""}
+        scope |= {"headers": [], "client": ("127.0.0.1", 1), "http_version": "1.1", "asgi": {"version": "3.0"}}
+        await app.edge(scope, receive, send)
+
+    await ask()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(100):
+            await ask()
+        assert gc.collect() < 100
+    finally:
+        gc.enable()
+
+
 async def test_each_request_leaves_one_line(tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
     async with tiny() as client:
         await client.get("/things/1?secret=1", headers={"X-Request-ID": "r-1"})
@@ -204,6 +233,7 @@ async def test_an_expected_failure_is_logged_without_a_stack(tiny: Tiny, capsys:
         (("127.0.0.0/8",), "198.51.100.1, 203.0.113.7", "203.0.113.7"),
         (("127.0.0.0/8", "203.0.113.0/24"), "198.51.100.1, 203.0.113.7", "198.51.100.1"),
         (("10.0.0.0/8",), "203.0.113.7", "127.0.0.1"),
+        (("127.0.0.5/8",), "203.0.113.7", "203.0.113.7"),
         (("127.0.0.1",), "", "127.0.0.1"),
     ],
 )

@@ -22,13 +22,16 @@ class App:
 
     delay: float = 0.05
     asked: list[str] = field(default_factory=list)
+    clients: list[str] = field(default_factory=list)
     called: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     has_ended: bool = False
 
     def at_once(self, scope: Any) -> Whole | None:
         self.asked.append(scope["path"])
+        self.clients.append(scope["client"][0])
         if scope["path"].startswith("/ready"):
             return whole(200, b"ready" + scope["query_string"])
         return whole(503, b"full", self.delay) if scope["path"] == "/refused" else None
@@ -44,6 +47,8 @@ class App:
         body, more = b"", True
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return
             body, more = body + message.get("body", b""), message.get("more_body", False)
         self.bodies.append(body)
         if scope["path"] == "/slow":
@@ -54,7 +59,17 @@ class App:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        answer = scope["path"].encode()
+        answer = b"x" * 20_000_000 if scope["path"] == "/large" else scope["path"].encode()
+        if scope["path"] == "/until-left":
+            self.left.append((await receive())["type"])
+        if scope["path"] == "/broken":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+            raise RuntimeError("broken")
+        if scope["path"] == "/split":
+            split = [(b"location", b"a\r\nset-cookie: b")]
+            await send({"type": "http.response.start", "status": 204, "headers": split})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         head = [] if scope["path"] == "/long" else [(b"content-length", str(len(answer)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": head})
         await send({"type": "http.response.body", "body": answer, "more_body": False})
@@ -107,10 +122,15 @@ def app() -> App:
 
 
 @pytest.fixture
-async def connect(app: App) -> AsyncIterator[Connect]:
-    """Opens connections to the served application."""
-    sockets = running.listen("127.0.0.1", 0)
-    address = sockets[0].getsockname()
+def host() -> str:
+    return "127.0.0.1"
+
+
+@pytest.fixture
+async def connect(app: App, host: str) -> AsyncIterator[Connect]:
+    """Opens connections to the served application, which listens on `host`."""
+    sockets = running.listen(host, 0)
+    address = ("127.0.0.1", sockets[0].getsockname()[1])
     server = running.server_of(app)
     serving = asyncio.create_task(server._serve(sockets))
     while not server.started:

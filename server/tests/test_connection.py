@@ -1,8 +1,11 @@
 """Connections: what is answered at once, in which order, and what clients cannot do to us."""
 
 import asyncio
+import gc
+import socket
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from shopserver import connection
 
@@ -18,6 +21,15 @@ async def test_what_is_answered_at_once_is_never_called(app: App, connect: Conne
             assert "date" in headers
             assert "connection" not in headers
     assert app.called == []
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="there is no IPv6 here")
+@pytest.mark.parametrize("host", ["::"])
+async def test_who_listens_to_all_addresses_sees_clients_of_ipv4_by_theirs(app: App, connect: Connect) -> None:
+    async with connect() as line:
+        await line.send("GET /ready")
+        assert (await line.answer())[0] == 200
+    assert app.clients == ["127.0.0.1"]
 
 
 async def test_all_else_is_called_with_its_body(app: App, connect: Connect) -> None:
@@ -54,6 +66,30 @@ async def test_thousands_of_requests_that_waited_for_one_are_answered(app: App, 
         await line.answer()
         for _ in range(3000):
             assert (await line.answer())[2] == b"ready"
+
+
+async def test_of_many_requests_at_once_few_are_held(app: App, connect: Connect) -> None:
+    async with connect() as line:
+        sending = asyncio.create_task(_flood(line.writer, b"GET /slow HTTP/1.1\r\n\r\n" * 500, 10))
+        for _ in range(20):
+            await asyncio.sleep(0.02)
+            app.gate.set()
+            app.gate.clear()
+        held = sum(isinstance(each, RequestResponseCycle) for each in gc.get_objects())
+        assert 1 < held < 400
+        app.gate.set()
+        for _ in range(5000):
+            assert (await line.answer())[2] == b"/slow"
+        await sending
+
+
+async def test_a_large_body_comes_whole_with_what_is_behind_it(app: App, connect: Connect) -> None:
+    async with connect() as line:
+        body = b"0123456789" * 100_000
+        for path in ("/echo", "/ready", "/refused", "/echo"):
+            line.writer.write(f"POST {path} HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert [(await line.answer())[2] for _ in range(4)] == [b"/echo", b"ready", b"full", b"/echo"]
+    assert app.bodies == [body, body]
 
 
 async def test_a_refusal_comes_when_it_is_due_and_the_connection_goes_on(app: App, connect: Connect) -> None:
@@ -116,6 +152,35 @@ async def test_an_upgrade_is_answered_as_if_it_were_not_there(connect: Connect, 
         assert (await line.answer())[2] == b"ready"
 
 
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize(
+    "framed", ["Content-Length: 33\r\n\r\n%s", "Transfer-Encoding: chunked\r\n\r\n21\r\n%s\r\n0\r\n\r\n"]
+)
+async def test_the_body_of_a_request_for_an_upgrade_is_no_request(
+    app: App, connect: Connect, framed: str, later: bool
+) -> None:
+    body = "GET /called HTTP/1.1\r\nHost: a\r\n\r\n"
+    head, _, rest = f"POST /echo HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n{framed % body}".partition(
+        "\r\n\r\n"
+    )
+    async with connect() as line:
+        line.writer.write(f"{head}\r\n\r\n".encode())
+        await asyncio.sleep(0.05 * later)
+        line.writer.write(rest.encode())
+        await line.send("GET /ready")
+        assert [(await line.answer())[2] for _ in range(2)] == [b"/echo", b"ready"]
+    assert app.bodies == [body.encode()]
+
+
+async def test_what_comes_behind_a_request_for_an_upgrade_is_answered(connect: Connect) -> None:
+    upgrade = "Connection: Upgrade\nUpgrade: websocket"
+    async with connect() as line:
+        await line.send(*[f"GET /ready?{number}\n{upgrade}" for number in range(500)], "GET /ready?end")
+        for number in range(500):
+            assert (await line.answer())[2] == b"ready%d" % number
+        assert (await line.answer())[2] == b"readyend"
+
+
 NONSENSE = [b"hello\r\n\r\n", b"\x16\x03\x01\x00\xa5\x01", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"]
 TWO_LENGTHS = b"POST /called HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -128,6 +193,59 @@ async def test_nonsense_is_told_so_and_ends_the_connection(app: App, connect: Co
         assert (status, headers["connection"]) == (400, "close")
         assert await line.is_closed()
     assert app.called == []
+
+
+async def test_nonsense_takes_the_place_of_no_other_answer(app: App, connect: Connect) -> None:
+    async with connect() as line:
+        await line.send("POST /slow", "GET /called")
+        line.writer.write(b"hello\r\n\r\nGET /late HTTP/1.1\r\n\r\n")
+        await asyncio.sleep(0.05)
+        app.gate.set()
+        assert [(await line.answer())[0] for _ in range(3)] == [200, 200, 400]
+        assert await line.is_closed()
+    assert app.called == ["/slow", "/called"]
+
+
+@pytest.mark.parametrize("before", [["GET /slow"], []], ids=["waits", "at once"])
+async def test_who_sends_a_body_that_cannot_be_read_is_told_so_in_his_turn(
+    app: App, connect: Connect, before: list[str]
+) -> None:
+    async with connect() as line:
+        await line.send(*before, "POST /called\nTransfer-Encoding: chunked")
+        line.writer.write(b"nonsense\r\n")
+        await asyncio.sleep(0.05)
+        app.gate.set()
+        assert [(await line.answer())[0] for _ in range(len(before) + 1)] == [200] * len(before) + [400]
+        assert await line.is_closed()
+    assert len(app.bodies) == len(before)
+
+
+async def test_what_is_sent_behind_the_last_request_is_not_done(app: App, connect: Connect) -> None:
+    async with connect() as line:
+        head = b"POST /ready HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+        line.writer.write(head + b"aGET /called HTTP/1.1\r\n\r\n")
+        assert (await line.answer())[2] == b"ready"
+        assert await line.is_closed()
+    await asyncio.sleep(0.05)
+    assert app.asked == ["/ready"]
+
+
+async def test_a_request_is_told_that_its_client_left_though_others_wait_behind_it(app: App, connect: Connect) -> None:
+    async with connect() as line:
+        await line.send("GET /large", "GET /until-left", "GET /called")
+        await line.reader.readexactly(1)
+    await asyncio.sleep(0.2)
+    assert app.left == ["http.disconnect"]
+    assert app.called == ["/large", "/until-left"]
+
+
+@pytest.mark.parametrize("path", ["/broken", "/split"])
+async def test_a_failure_after_a_head_that_was_not_sent_yet_is_told(connect: Connect, path: str) -> None:
+    async with connect() as line:
+        await line.send(f"GET {path}")
+        status, headers, _ = await line.answer()
+        assert status == 500
+        assert not {"location", "set-cookie"} & headers.keys()
 
 
 CHUNKED = b"POST /called HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -1,5 +1,6 @@
 """The process: it listens, and ends well."""
 
+import errno
 import signal
 import socket
 import subprocess
@@ -8,6 +9,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
+from shopserver import running
 
 PROGRAM = """
 import asyncio, sys
@@ -71,6 +74,60 @@ def test_told_to_stop_it_finishes_what_is_at_work_and_ends_well(
         assert busy.recv(1) == b""
     output, errors = process.communicate(timeout=30)
     assert (process.returncode, output, errors) == (0, "shutdown\n", "")
+
+
+EARLY = """
+import os, signal, sys
+
+class Importing:
+    def find_spec(self, name, *_):
+        if name == "uvloop":
+            print("importing", flush=True)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.meta_path.insert(0, Importing())
+"""
+
+
+def test_told_to_stop_before_it_serves_it_ends_too(port: int) -> None:
+    command = [sys.executable, "-c", EARLY + PROGRAM, str(port)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "importing\nstartup\nshutdown\n", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels have no such limit")
+def test_who_reads_nothing_of_an_answer_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "UNREAD_SECONDS", 1)
+    first, *others = running.listen("127.0.0.1", 0)
+    with socket.create_connection(first.getsockname()), first.accept()[0] as ours:
+        ours.settimeout(20)
+        with pytest.raises(TimeoutError, match="timed out") as caught:
+            ours.sendall(b"x" * 50_000_000)
+        assert caught.value.errno == errno.ETIMEDOUT
+    for each in (first, *others):
+        each.close()
+
+
+def test_a_log_that_nobody_reads_stops_nobody(port: int) -> None:
+    program = PROGRAM.replace('"asked"', '"x" * 300_000').replace("sleep(1)", "sleep(0)")
+    command = [sys.executable, "-c", program, str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        with connect(port) as client:
+            for _ in range(3):
+                client.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+                assert client.recv(1000).startswith(b"HTTP/1.1 ")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+
+
+def test_it_serves_though_stdout_is_closed(port: int) -> None:
+    command = ["sh", "-c", 'exec "$0" -c "$1" "$2" >&-', sys.executable, PROGRAM, str(port)]
+    with subprocess.Popen(command) as process:
+        with connect(port) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            assert client.recv(1000).endswith(b"ok")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
 
 
 def test_it_does_not_start_where_another_listens(port: int) -> None:

@@ -9,6 +9,7 @@ finds no place, it answers by itself. Why so: docs/decisions/0011-request-path.m
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_network
 from logging import DEBUG, INFO, Logger
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -56,7 +57,7 @@ class Edge:
         self._output = next(output for output in log.handlers if isinstance(output, logs.Output))
         self._timeout = settings.request_timeout_ms / 1000
         self._places = Places(settings.max_in_flight)
-        trusted = list(settings.trusted_proxies)
+        trusted = [str(ip_network(network, strict=False)) for network in settings.trusted_proxies]
         self._proxies: Any = ProxyHeadersMiddleware(inner, trusted).trusted_hosts if trusted else ()
         metrics.in_flight.set_function(lambda: self._places.taken)
 
@@ -126,8 +127,8 @@ class Edge:
         finally:
             self._places.leave(state["place_of"])
             self._record(asked, scope["method"], failed)
-            # Else the failure and this frame would hold each other, and wait for the garbage collector.
-            del failed
+            # Else the failure and the frames it went through would hold each other, and wait for the garbage collector.
+            failed = failed and failed.with_traceback(None)
 
     def _begin(self, scope: Any, headers: dict[bytes, bytes]) -> None:
         """Fills `scope["state"]`; takes the prefix off the path, and sees the client through proxies."""

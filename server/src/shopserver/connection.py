@@ -1,8 +1,12 @@
 """A client's connection: HTTP/1.1 by uvicorn and httptools, with bounds on heads, and a way past uvicorn's task."""
 
+from collections import deque
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from shopserver.answers import Application, Whole
@@ -11,45 +15,143 @@ from shopserver.answers import Application, Whole
 HEAD_SECONDS = 10
 # As much of a head, or of what follows a body, is taken before it is whole.
 HEAD_BYTES = 32 * 1024
+# As much is parsed at once: of a whole read, 256 KiB of small requests, each would wait with thirty times its size.
+SLICE_BYTES = 4096
 # How soon it is looked again whether a client has read.
 UNREAD_SECONDS = 0.05
+# What tells how long a body is.
+FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+HEAD_CALLBACKS = ("on_message_begin", "on_url", "on_header", "on_headers_complete")
+
+
+class Flow(FlowControl):
+    """Reads on only where all that was read has been parsed, and no request of that waits for its turn."""
+
+    def __init__(self, transport: Any, pipeline: deque[Any]) -> None:
+        super().__init__(transport)
+        self.unparsed, self._pipeline = deque[bytes](), pipeline
+
+    def resume_reading(self) -> None:
+        """See uvicorn."""
+        if not self.unparsed and not self._pipeline:
+            super().resume_reading()
 
 
 class Connection(HttpToolsProtocol):
     """One connection. What the application answers at once is written without a task."""
 
+    flow: Flow
     _unfinished = 0
+    _will_parse = False
+    # The request that has its turn, of several that came; and what is told after the answers to all of them.
+    _turn: RequestResponseCycle | None = None
+    _last_words: Whole | None = None
 
     def connection_made(self, transport: Any) -> None:
         """See asyncio.Protocol."""
         super().connection_made(transport)
+        self.flow = Flow(transport, self.pipeline)
+        if self.client:
+            # As who listens to both kinds of addresses sees one of IPv4.
+            self.client = self.client[0].removeprefix("::ffff:"), self.client[1]
         self.timeout_keep_alive_task = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        if len(data) <= SLICE_BYTES and not self.flow.unparsed:
+            self._parse(data)
+            return
+        self.flow.unparsed.extend(data[start : start + SLICE_BYTES] for start in range(0, len(data), SLICE_BYTES))
+        self.flow.pause_reading()
+        self._parse_on()
+
+    def _parse_on(self) -> None:
+        """Once others have had their turn, and nobody who came on this connection before waits for his."""
+        if not self._will_parse and not self.pipeline:
+            self._will_parse = True
+            self.loop.call_soon(self._parse_slice)
+
+    def _parse_slice(self) -> None:
+        self._will_parse = False
+        if self.flow.unparsed and not self.transport.is_closing():
+            self._parse(self.flow.unparsed.popleft())
+            self._parse_on()
+        else:
+            self.flow.resume_reading()
+
+    def _parse(self, data: bytes) -> None:
+        if self._last_words:
+            return
         self._unfinished += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # To no protocol that we know: it is answered in this one.
-            pass
+            while data:
+                data = self._rest_after(data)
         except httptools.HttpParserError:
             self._end(400, "This is no request of HTTP/1.1.")
         if self._unfinished > HEAD_BYTES:
             self._end(413, f"The head of a request may have at most {HEAD_BYTES} bytes.")
 
+    def _rest_after(self, data: bytes) -> bytes:
+        """Parses `data`; what is left of it behind a head that asks for another protocol, which we know none of.
+
+        httptools takes the rest, a body too, for that protocol, and then for the next request. So a new parser is told
+        the length of the body, and goes on from there.
+        """
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            is_told = False
+
+            def once_told(callback: Callable[..., None]) -> Callable[..., None]:
+                return lambda *given: callback(*given) if is_told else None
+
+            heads = {name: once_told(getattr(self, name)) for name in HEAD_CALLBACKS}
+            callbacks = SimpleNamespace(**heads, on_body=self.on_body, on_message_complete=self.on_message_complete)
+            self.parser = httptools.HttpRequestParser(callbacks)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            framing = [b"%b: %b\r\n" % header for header in self.scope["headers"] if header[0] in FRAMING]
+            self.parser.feed_data(b"".join((b"POST / HTTP/1.1\r\n", *framing, b"\r\n")))
+            is_told = True
+            return data[upgrade.args[0] :]
+        return b""
+
     def on_headers_complete(self) -> None:
         """See httptools."""
         self._unfinished = 0
         self._unset_keepalive_if_required()
-        super().on_headers_complete()
+        # Who was told that the connection ends is told nothing of what he sent behind that.
+        if not self.transport.is_closing():
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
         self._unfinished = 0
         super().on_body(body)
 
+    def on_message_complete(self) -> None:
+        """See httptools."""
+        # Of a request that asks for another protocol it is told before its body has come.
+        if not self.parser.should_upgrade():
+            self.cycle.more_body = False
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """See uvicorn."""
+        super().on_response_complete()
+        self._tell_last_words()
+        if self.flow.unparsed:
+            self._parse_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        # uvicorn tells only the last that came.
+        self._leave(self._turn)
+        self.pipeline.clear()
+        self.flow.unparsed.clear()
+        super().connection_lost(exc)
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._turn = cycle
         whole = cast("Application", app).at_once(cycle.scope)
         if whole is None:
             cycle.send = self._sender(cycle)  # type: ignore[method-assign]
@@ -66,7 +168,8 @@ class Connection(HttpToolsProtocol):
 
         async def send(message: Any) -> None:
             nonlocal head
-            if head is None:
+            # A head that was not sent gives way to another, of a failure to go on.
+            if message["type"] == "http.response.start" and not cycle.response_started:
                 head = message
             elif cycle.response_started or message.get("more_body") or not _has_length(head):
                 if not cycle.response_started:
@@ -80,6 +183,7 @@ class Connection(HttpToolsProtocol):
         return send
 
     def _give(self, cycle: RequestResponseCycle, whole: Whole) -> None:
+        cycle.disconnected |= self.transport.is_closing()
         if cycle.disconnected:
             return
         if self.flow.write_paused:
@@ -95,13 +199,37 @@ class Connection(HttpToolsProtocol):
         self.on_response_complete()
 
     def _end(self, status: int, detail: str) -> None:
-        if not self.transport.is_closing():
-            self._write(cast("Application", self.app).unreadable(status, detail), is_last=True)
+        if self.transport.is_closing():
+            return
+        if self.cycle and self.cycle.more_body:
+            # It is the body of this one that cannot be read, and this is the answer to it.
+            if self.pipeline:
+                self.pipeline.popleft()
+            elif self.cycle.response_started:
+                self.transport.close()
+                return
+            self._leave(self.cycle)
+        self._last_words = cast("Application", self.app).unreadable(status, detail)
+        self._tell_last_words()
+
+    def _tell_last_words(self) -> None:
+        has_turn = self._turn is None or self._turn.response_complete or self._turn.disconnected
+        if self._last_words and has_turn and not self.transport.is_closing():
+            self._write(self._last_words, is_last=True)
+
+    def _leave(self, cycle: RequestResponseCycle | None) -> None:
+        if cycle and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _write(self, whole: Whole, *, is_last: bool) -> None:
         lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *whole.headers)]
         lines += [b"connection: close\r\n"] if is_last else []
-        self.transport.write(b"".join((STATUS_LINE[whole.status], *lines, b"\r\n", whole.body)))
+        head = b"".join((STATUS_LINE[whole.status], *lines, b"\r\n"))
+        if head.count(b"\n") != len(lines) + 2 or head.count(b"\r") != len(lines) + 2:
+            # Whatever of a request has got into it, it makes no second answer of one.
+            raise ValueError("A header has more than one line.")
+        self.transport.write(head + whole.body)
         if is_last:
             self.transport.close()
 

@@ -4,18 +4,20 @@ import gc
 import signal
 import socket
 import sys
-from io import TextIOWrapper
 from typing import Any, cast
 
 from uvicorn import Config, Server
 
 from shopserver.answers import Application
 from shopserver.connection import Connection
+from shopserver.output import unblocked_stdout
 
 # How long requests at work may take to finish once the process is told to stop.
 DRAIN_SECONDS = 20
 # How long a connection that has had an answer may be without another request.
 IDLE_SECONDS = 75
+# How long a client may read nothing of an answer.
+UNREAD_SECONDS = 75
 # Connections that wait to be accepted (Linux holds no more than net.core.somaxconn), and how many are so in a turn of
 # the event loop: libuv accepts but one from each socket, and probes would wait behind all others.
 BACKLOG, ACCEPTED_AT_ONCE = 4096, 32
@@ -26,18 +28,23 @@ def serve(app: Application, host: str, port: int) -> None:
     sockets = listen(host, port)
     # Requests make hardly any cycles of objects; looking for them took a fifth of the time.
     gc.set_threshold(20_000, 50, 100)
-    # Where PYTHONUNBUFFERED is set, each line of a log were a write.
-    cast("TextIOWrapper", sys.stdout).reconfigure(write_through=False)
-    # uvicorn ends by raising again the signal that ended it: which is no failure of ours.
+    server = server_of(app)
+    # For before uvicorn listens to signals, and for after: it ends by raising again the one that ended it, which is no
+    # failure of ours.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    server_of(app).run(sockets)
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+    with unblocked_stdout():
+        server.run(sockets)
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """The sockets to accept from, all of one address."""
+    """The sockets to accept from, all of one address; of `::`, IPv4 too."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    first = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    is_dual = host == "::" and socket.has_dualstack_ipv6()
+    first = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=is_dual)
+    if sys.platform == "linux":
+        # Else who reads no answer keeps his connection for ever, also when we have closed it: its buffer is not empty.
+        first.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
     return [first, *(first.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]
 
 

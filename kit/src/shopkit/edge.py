@@ -80,7 +80,7 @@ class Edge:
         if failure is None:
             if self._takes_place(scope):
                 return None
-            scope["state"]["delay"] = min(self._places.refusal_delay(), scope["state"]["seconds"])
+            scope["state"]["delay"] = self._places.refusal_delay()
             failure = errors.Unavailable("The service has more requests than it can take.", retry_after=1)
         return self._whole(scope, self._written(failure, scope), failure)
 

@@ -12,6 +12,7 @@ from msgspec import structs
 from carts.app import create_app
 from carts.cart import Cart, Edit, Facts, close, edit, new_cart, touched
 from carts.memory import Memory, size_of
+from carts.pricing import price
 from carts.settings import Settings
 from shopdev.clients import client_of
 from shopdev.people import People
@@ -75,8 +76,11 @@ async def test_memory_is_bounded_in_carts_and_in_what_they_hold(clock: Clock) ->
     memory.keep(cart_of(clock, "6", skus="ABC"))
     assert [memory.find(name) is not None for name in "13456"] == [False, False, False, False, True]
     # What a line says counts, not only that it is there; and so does what has happened to the cart.
-    wordy = structs.replace(large.lines[0].seen, name="x" * 1000)
-    assert size_of(edit(large, [Edit("D", delta=1)], {**SHOP, "D": wordy}, clock())) > size_of(large) + 3000
+    wordy = SHOP | {"D": structs.replace(large.lines[0].seen, name="x" * 1000)}
+    more = edit(large, [Edit("D", delta=1)], wordy, clock())
+    for cart in (large, more):
+        price(cart, wordy, stale=False)
+    assert size_of(more) > size_of(large) + 1000
     assert size_of(edit(large, [Edit("A", delta=1)], SHOP, clock())) > size_of(large)
 
 

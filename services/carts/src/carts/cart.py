@@ -4,11 +4,11 @@ A cart is one record. Each change makes a new cart with the next version, and no
 it can be told and taken back.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 from itertools import islice
 from operator import attrgetter, is_not
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,12 +17,15 @@ from carts.history import HISTORY_MAX as HISTORY_MAX
 from carts.history import Change, Entry, History, Kind, PriceNote
 from carts.line import QUANTITY_MAX as QUANTITY_MAX
 from carts.line import Facts as Facts
-from carts.line import Line
+from carts.line import Line, Once, adopted
 from shopkit.errors import Conflict, InvalidRequest, NotFound, Unavailable
 
 LINES_MAX = 100
 GUEST_LIFE = timedelta(days=30)
 OWNED_LIFE = timedelta(days=90)
+# Now and then a cart is kept whole; in between only what is fresh since, so many bytes at most, about so many a line.
+FRESH_MAX = 2000
+LINE_BYTES = 200
 
 
 class CartNotFound(NotFound, code="not_found"):
@@ -74,14 +77,28 @@ class Cart(Struct, frozen=True, dict=True):
     # Of all lines there ever were: new ones go behind it, and a line brought back finds its old place free.
     last_position: int = 0
 
-    @cached_property
-    def by_sku(self) -> dict[str, Line]:
-        """The lines, each under its SKU; for reading alone."""
-        return {line.sku: line for line in self.lines}
+    # The version that was kept whole last, and the SKUs of the lines that are not as they were then.
+    whole_at: int = 0
+    fresh: frozenset[str] = frozenset()
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """What was made of this version, or of one before it, and can be used again."""
+        return self.__dict__
+
+    @Once
+    def skus(self) -> tuple[str, ...]:
+        """Those of the lines."""
+        return tuple([line.sku for line in self.lines])
+
+    @Once
+    def seen(self) -> tuple[Facts, ...]:
+        """What the catalogue last said of each line."""
+        return tuple([line.seen for line in self.lines])
 
     def line(self, sku: str) -> Line | None:
         """The line of that SKU."""
-        return self.by_sku.get(sku)
+        return self.lines[self.skus.index(sku)] if sku in self.skus else None
 
     def told(self) -> list[Entry]:
         """All that is told of the cart, oldest first; of one version the prices first, since they changed before it."""
@@ -128,23 +145,35 @@ def touched(cart: Cart, moment: datetime) -> Cart:
 
 def edit(cart: Cart, edits: Sequence[Edit], catalogue: Catalogue, moment: datetime) -> Cart:
     """The cart with all edits made, or the error of the first that cannot be. Unchanged: the same cart."""
-    lines = dict(cart.by_sku)
+    after: dict[str, Line | None] = {}
     position = cart.last_position
     for wish in edits:
         position += 1
-        after = _edited(lines.pop(wish.sku, None), wish, catalogue, position)
         was = cart.line(wish.sku)
-        if after is not None and was is not None:
+        now = _edited(after.get(wish.sku, was), wish, catalogue, position)
+        if now is not None and was is not None:
             # Removed and added again by the same request: still the line it was, at its place and price.
-            after = replace(was, wanted=after.wanted)
-        if after is not None:
+            now = replace(was, wanted=now.wanted)
+        after[wish.sku] = now
+        if now is not None:
             # All others are in one currency, so one of them will do.
-            require_currency(after, islice(lines.values(), 1))
-            lines[wish.sku] = after
-    if len(lines) > max(LINES_MAX, len(cart.lines)):
-        raise LineLimit
+            require_currency(now, islice((line for line in lines_with(cart, after) if line.sku != wish.sku), 1))
     kind: Kind = "set" if any(wish.quantity is not None for wish in edits) else "added"
-    return changed(cart, lines, {wish.sku for wish in edits}, kind, catalogue, moment)
+    require_room(cart, after)
+    return changed(cart, after, kind, catalogue, moment)
+
+
+def lines_with(cart: Cart, after: Mapping[str, Line | None]) -> Iterator[Line]:
+    """The cart's lines with these in their places: first those that stay, then these."""
+    yield from (line for line in cart.lines if line.sku not in after)
+    yield from filter(None, after.values())
+
+
+def require_room(cart: Cart, after: Mapping[str, Line | None]) -> None:
+    """LineLimit if there were too many lines with these in their places; more than there are, where there are more."""
+    more = sum([line is not None for line in after.values()]) - sum([sku in cart.skus for sku in after])
+    if len(cart.lines) + more > max(LINES_MAX, len(cart.lines)):
+        raise LineLimit
 
 
 def _edited(line: Line | None, wish: Edit, catalogue: Catalogue, position: int) -> Line | None:
@@ -179,44 +208,75 @@ def require_currency(line: Line, others: Iterable[Line]) -> None:
         raise CurrencyMismatch(f"{line.sku} is sold in {currency}, this cart is in {other}.", sku=line.sku)
 
 
-def changed(
-    cart: Cart, lines: Mapping[str, Line], skus: Iterable[str], kind: Kind, catalogue: Catalogue, moment: datetime
-) -> Cart:
-    """The cart's next version with these lines, of which only those of `skus` may differ from the cart's; its history
-    told. The same cart where no quantity changes.
+def changed(cart: Cart, after: Mapping[str, Line | None], kind: Kind, catalogue: Catalogue, moment: datetime) -> Cart:
+    """The cart's next version with these lines in the places of those of the same SKUs, its history told; None: there
+    shall be none. The same cart where no quantity changes.
     """
-    touched_lines = [line for sku in skus if (line := lines.get(sku) or cart.line(sku))]
-    made = [
-        _change(cart.version + 1, moment, kind, cart.line(line.sku), lines.get(line.sku))
-        for line in sorted(touched_lines, key=attrgetter("position"))
-    ]
+    pairs = [(was, now) for sku, now in after.items() if (was := cart.line(sku)) or now]
+    made = [_change(cart.version + 1, moment, kind, was, now) for was, now in sorted(pairs, key=_position)]
     changes = [change for change in made if change.before != change.after]
-    ordered = sorted(lines.values(), key=attrgetter("position"))
-    return next_version(cart, ordered, changes, catalogue, moment) if changes else cart
+    return next_version(cart, _placed(cart, after), after, changes, catalogue, moment) if changes else cart
+
+
+def _position(pair: tuple[Line | None, Line | None]) -> int:
+    line = pair[1] or pair[0]
+    return line.position if line else 0
+
+
+def _placed(cart: Cart, after: Mapping[str, Line | None]) -> tuple[Line, ...]:
+    """The cart's lines with these in their places, in order."""
+    held: list[Line | None] = list(cart.lines)
+    new = []
+    for sku, line in after.items():
+        if sku in cart.skus:
+            held[cart.skus.index(sku)] = line
+        elif line is not None:
+            new.append(line)
+    by_position = attrgetter("position")
+    lines = [*filter(None, held), *sorted(new, key=by_position)]
+    # Behind all others, unless one was brought back.
+    return tuple(lines if not new or new[0].position > cart.last_position else sorted(lines, key=by_position))
 
 
 def next_version(
-    cart: Cart, lines: Sequence[Line], changes: Sequence[Change], catalogue: Catalogue, moment: datetime
+    cart: Cart,
+    lines: tuple[Line, ...],
+    skus: Iterable[str],
+    changes: Sequence[Change],
+    catalogue: Catalogue,
+    moment: datetime,
 ) -> Cart:
-    """The next version with these lines, as the catalogue tells them now, and with what changed in its history."""
-    told = [catalogue.get(line.sku) or line.seen for line in lines]
+    """The next version: these lines (only those of `skus` may differ) as the catalogue tells them now; what changed."""
+    version = cart.version + 1
+    names, seen = tuple([line.sku for line in lines]), tuple([line.seen for line in lines])
+    told = list(map(catalogue.get, names))
     notes: list[PriceNote] = []
-    # Most often the very objects that were seen: then the lines stay, and with them what was made of them.
-    if any(map(is_not, told, [line.seen for line in lines])):
-        both = list(zip(lines, told, strict=True))
+    fresh = cart.fresh.union(skus)
+    # Most often the very objects that were seen: then the lines stay.
+    if any(map(is_not, told, seen)):
+        both = [(line, facts) for line, facts in zip(lines, told, strict=True) if facts is not None]
         notes = [
-            PriceNote(cart.version + 1, moment, line.sku, line.seen.price, facts.price)
+            PriceNote(version, moment, line.sku, line.seen.price, facts.price)
             for line, facts in both
             if facts.price != line.seen.price
         ]
-        lines = [line if facts is line.seen else replace(line, seen=facts) for line, facts in both]
-    return replace(
+        fresh = fresh.union([line.sku for line, facts in both if facts != line.seen])
+        lines = adopted(lines, told)
+        seen = tuple([line.seen for line in lines])
+    past = cart.past.followed_by([*notes, *changes])
+    is_whole = len(past.fresh) + LINE_BYTES * len(fresh) > FRESH_MAX
+    after = replace(
         touched(cart, moment),
         currency=lines[0].added_price.currency if lines else cart.currency,
-        lines=tuple(lines),
-        past=cart.past.followed_by([*notes, *changes]),
+        lines=lines,
+        past=past.in_base() if is_whole else past,
         last_position=max(cart.last_position, lines[-1].position) if lines else cart.last_position,
+        whole_at=version if is_whole else cart.whole_at,
+        fresh=frozenset() if is_whole else fresh,
     )
+    # What was made of the last version is what the next one is made from.
+    after.made.update(cart.made, skus=names, seen=seen)
+    return after
 
 
 def _change(version: int, moment: datetime, kind: Kind, was: Line | None, now: Line | None) -> Change:
@@ -231,5 +291,6 @@ def _change(version: int, moment: datetime, kind: Kind, was: Line | None, now: L
 
 def close(cart: Cart, moment: datetime) -> Cart:
     """What is left of a cart that was deleted or merged into another: that it was there, until it would expire."""
-    emptied = replace(cart, lines=(), past=History())
-    return replace(emptied, version=cart.version + 1, updated_at=moment, is_open=False)
+    emptied = replace(cart, lines=(), past=History(), fresh=frozenset())
+    version = cart.version + 1
+    return replace(emptied, version=version, updated_at=moment, is_open=False, whole_at=version)

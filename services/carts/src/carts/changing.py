@@ -9,9 +9,11 @@ from typing import TypeVar
 
 import msgspec
 from litestar import Response
+from msgspec.structs import replace
 
 from carts.cart import Cart, Catalogue, new_cart, touched
 from carts.catalogue import ProductCatalogue, Told
+from carts.line import adopted
 from carts.memory import KnownCarts, Memory, Unsure
 from carts.pricing import PricedCart, price
 from carts.schemas import CartOut, cart_out
@@ -47,12 +49,16 @@ class Shop:
 
     async def look_up(self, cart: Cart, more: Iterable[str] = ()) -> Told:
         """What the catalogue says of the cart's lines, and of more SKUs."""
-        return await self._catalogue.look_up([*[line.sku for line in cart.lines], *more])
+        return await self._catalogue.look_up([*cart.skus, *more])
 
     async def show(self, cart: Cart) -> PricedCart:
         """The cart at present prices."""
         told = await self.look_up(cart)
-        return price(cart, told.facts, stale=told.stale)
+        is_known = "view" in cart.made
+        priced = price(cart if is_known else sharing(cart, told.facts), told.facts, stale=told.stale)
+        if not is_known:
+            self._memory.keep(priced.cart)
+        return priced
 
     def reading(self) -> KnownCarts:
         """The carts as the store has them now."""
@@ -85,6 +91,12 @@ class Shop:
                 return result
         self._changed.labels(kind, CartBusy.code).inc()
         raise CartBusy
+
+
+def sharing(cart: Cart, catalogue: Catalogue) -> Cart:
+    """The same cart, with the catalogue's objects in the place of equal ones of its own."""
+    told = zip(map(catalogue.get, cart.skus), cart.seen, strict=True)
+    return replace(cart, lines=adopted(cart.lines, [facts if facts == seen else None for facts, seen in told]))
 
 
 def hash_of(token: str) -> str:

@@ -31,7 +31,7 @@ def cart_of(clock: Clock, cart_id: str, owner: str | None = None, skus: str = ""
 
 
 async def test_the_newest_open_cart_is_remembered_by_id_owner_and_token(clock: Clock) -> None:
-    memory = Memory(clock)
+    memory = Memory(clock, 2**20)
     guests, users = cart_of(clock, "g"), cart_of(clock, "u", owner="user")
     for cart in (guests, users):
         memory.keep(cart)
@@ -50,7 +50,7 @@ async def test_the_newest_open_cart_is_remembered_by_id_owner_and_token(clock: C
 
 
 async def test_a_new_cart_of_a_user_takes_the_place_of_the_old_one(clock: Clock) -> None:
-    memory = Memory(clock)
+    memory = Memory(clock, 2**20)
     old, new = cart_of(clock, "old", owner="user"), cart_of(clock, "new", owner="user")
     for cart in (old, new):
         memory.keep(cart)
@@ -59,7 +59,7 @@ async def test_a_new_cart_of_a_user_takes_the_place_of_the_old_one(clock: Clock)
 
 
 async def test_an_expired_cart_is_not_remembered(clock: Clock) -> None:
-    memory = Memory(clock)
+    memory = Memory(clock, 2**20)
     cart = cart_of(clock, "g")
     memory.keep(cart)
     clock.moment = cart.expires_at
@@ -68,7 +68,7 @@ async def test_an_expired_cart_is_not_remembered(clock: Clock) -> None:
 
 async def test_memory_is_bounded_in_carts_and_in_what_they_hold(clock: Clock) -> None:
     large = cart_of(clock, "5", skus="ABC")
-    memory = Memory(clock, carts_max=3, bytes_max=2 * size_of(large) - 1)
+    memory = Memory(clock, 2 * size_of(large) - 1, carts_max=3)
     for name in ("1", "2", "3", "1", "4"):
         memory.keep(cart_of(clock, name))
     assert [memory.find(name) is not None for name in "1234"] == [True, False, True, True]

@@ -76,7 +76,6 @@ class Cart(Struct, frozen=True, dict=True):
     is_open: bool = True
     # Of all lines there ever were: new ones go behind it, and a line brought back finds its old place free.
     last_position: int = 0
-
     # The version that was kept whole last, and the SKUs of the lines that are not as they were then.
     whole_at: int = 0
     fresh: frozenset[str] = frozenset()
@@ -87,9 +86,9 @@ class Cart(Struct, frozen=True, dict=True):
         return self.__dict__
 
     @Once
-    def skus(self) -> tuple[str, ...]:
-        """Those of the lines."""
-        return tuple([line.sku for line in self.lines])
+    def places(self) -> dict[str, int]:
+        """Where among the lines each SKU stands, in their order; for reading alone."""
+        return {line.sku: place for place, line in enumerate(self.lines)}
 
     @Once
     def seen(self) -> tuple[Facts, ...]:
@@ -98,7 +97,8 @@ class Cart(Struct, frozen=True, dict=True):
 
     def line(self, sku: str) -> Line | None:
         """The line of that SKU."""
-        return self.lines[self.skus.index(sku)] if sku in self.skus else None
+        place = self.places.get(sku)
+        return None if place is None else self.lines[place]
 
     def told(self) -> list[Entry]:
         """All that is told of the cart, oldest first; of one version the prices first, since they changed before it."""
@@ -137,10 +137,10 @@ def new_cart(cart_id: str, owner: str | None, token_hash: str | None, moment: da
     return Cart(cart_id, 0, owner, token_hash, None, (), History(), moment, moment, expires_at)
 
 
-def touched(cart: Cart, moment: datetime) -> Cart:
-    """The next version of a cart whose lines stay as they are."""
+def touched(cart: Cart, moment: datetime, **members: Any) -> Cart:
+    """The next version of a cart, of which only these members become others."""
     life = GUEST_LIFE if cart.owner is None else OWNED_LIFE
-    return replace(cart, version=cart.version + 1, updated_at=moment, expires_at=moment + life)
+    return replace(cart, version=cart.version + 1, updated_at=moment, expires_at=moment + life, **members)
 
 
 def edit(cart: Cart, edits: Sequence[Edit], catalogue: Catalogue, moment: datetime) -> Cart:
@@ -150,16 +150,17 @@ def edit(cart: Cart, edits: Sequence[Edit], catalogue: Catalogue, moment: dateti
     for wish in edits:
         position += 1
         was = cart.line(wish.sku)
-        now = _edited(after.get(wish.sku, was), wish, catalogue, position)
-        if now is not None and was is not None:
+        line = after.get(wish.sku, was)
+        now = _edited(line, wish, catalogue, position)
+        if line is None and now is not None and was is not None:
             # Removed and added again by the same request: still the line it was, at its place and price.
             now = replace(was, wanted=now.wanted)
         after[wish.sku] = now
-        if now is not None:
+        if line is None and now is not None:
             # All others are in one currency, so one of them will do.
-            require_currency(now, islice((line for line in lines_with(cart, after) if line.sku != wish.sku), 1))
-    kind: Kind = "set" if any(wish.quantity is not None for wish in edits) else "added"
+            require_currency(now, islice((line for line in lines_with(cart, after) if line is not now), 1))
     require_room(cart, after)
+    kind: Kind = "set" if any([wish.quantity is not None for wish in edits]) else "added"
     return changed(cart, after, kind, catalogue, moment)
 
 
@@ -171,9 +172,10 @@ def lines_with(cart: Cart, after: Mapping[str, Line | None]) -> Iterator[Line]:
 
 def require_room(cart: Cart, after: Mapping[str, Line | None]) -> None:
     """LineLimit if there were too many lines with these in their places; more than there are, where there are more."""
-    more = sum([line is not None for line in after.values()]) - sum([sku in cart.skus for sku in after])
-    if len(cart.lines) + more > max(LINES_MAX, len(cart.lines)):
-        raise LineLimit
+    if len(cart.lines) + len(after) > LINES_MAX:
+        more = sum([line is not None for line in after.values()]) - sum([sku in cart.places for sku in after])
+        if len(cart.lines) + more > max(LINES_MAX, len(cart.lines)):
+            raise LineLimit
 
 
 def _edited(line: Line | None, wish: Edit, catalogue: Catalogue, position: int) -> Line | None:
@@ -215,7 +217,7 @@ def changed(cart: Cart, after: Mapping[str, Line | None], kind: Kind, catalogue:
     pairs = [(was, now) for sku, now in after.items() if (was := cart.line(sku)) or now]
     made = [_change(cart.version + 1, moment, kind, was, now) for was, now in sorted(pairs, key=_position)]
     changes = [change for change in made if change.before != change.after]
-    return next_version(cart, _placed(cart, after), after, changes, catalogue, moment) if changes else cart
+    return next_version(cart, after, changes, catalogue, moment) if changes else cart
 
 
 def _position(pair: tuple[Line | None, Line | None]) -> int:
@@ -223,60 +225,59 @@ def _position(pair: tuple[Line | None, Line | None]) -> int:
     return line.position if line else 0
 
 
-def _placed(cart: Cart, after: Mapping[str, Line | None]) -> tuple[Line, ...]:
-    """The cart's lines with these in their places, in order."""
+def _placed(cart: Cart, after: Mapping[str, Line | None], moment: datetime) -> Cart:
+    """The next version, with these lines in their places."""
     held: list[Line | None] = list(cart.lines)
     new = []
     for sku, line in after.items():
-        if sku in cart.skus:
-            held[cart.skus.index(sku)] = line
+        if sku in cart.places:
+            held[cart.places[sku]] = line
         elif line is not None:
             new.append(line)
-    by_position = attrgetter("position")
-    lines = [*filter(None, held), *sorted(new, key=by_position)]
-    # Behind all others, unless one was brought back.
-    return tuple(lines if not new or new[0].position > cart.last_position else sorted(lines, key=by_position))
+    lines = [*filter(None, held), *new]
+    if any([line.position <= cart.last_position for line in new]):
+        # Brought back from where it was removed.
+        lines.sort(key=attrgetter("position"))
+    placed = touched(cart, moment, lines=tuple(lines))
+    if not new and len(lines) == len(held):
+        # A line that only has another quantity stays at its place, and what was seen of it does too.
+        placed.made.update(places=cart.places, seen=cart.seen)
+    return placed
 
 
 def next_version(
-    cart: Cart,
-    lines: tuple[Line, ...],
-    skus: Iterable[str],
-    changes: Sequence[Change],
-    catalogue: Catalogue,
-    moment: datetime,
+    cart: Cart, after: Mapping[str, Line | None], changes: Sequence[Change], catalogue: Catalogue, moment: datetime
 ) -> Cart:
-    """The next version: these lines (only those of `skus` may differ) as the catalogue tells them now; what changed."""
-    version = cart.version + 1
-    names, seen = tuple([line.sku for line in lines]), tuple([line.seen for line in lines])
-    told = list(map(catalogue.get, names))
+    """The next version, with these lines in their places, all as the catalogue tells them now; and what changed."""
+    placed = _placed(cart, after, moment)
+    lines, made = placed.lines, placed.made
+    told = list(map(catalogue.get, placed.places))
     notes: list[PriceNote] = []
-    fresh = cart.fresh.union(skus)
+    fresh = cart.fresh.union(after)
     # Most often the very objects that were seen: then the lines stay.
-    if any(map(is_not, told, seen)):
+    if any(map(is_not, told, placed.seen)):
         both = [(line, facts) for line, facts in zip(lines, told, strict=True) if facts is not None]
         notes = [
-            PriceNote(version, moment, line.sku, line.seen.price, facts.price)
+            PriceNote(placed.version, moment, line.sku, line.seen.price, facts.price)
             for line, facts in both
             if facts.price != line.seen.price
         ]
         fresh = fresh.union([line.sku for line, facts in both if facts != line.seen])
-        lines = adopted(lines, told)
-        seen = tuple([line.seen for line in lines])
+        lines, made = adopted(lines, told), {"places": placed.places}
     past = cart.past.followed_by([*notes, *changes])
     is_whole = len(past.fresh) + LINE_BYTES * len(fresh) > FRESH_MAX
-    after = replace(
-        touched(cart, moment),
+    version = replace(
+        placed,
         currency=lines[0].added_price.currency if lines else cart.currency,
         lines=lines,
         past=past.in_base() if is_whole else past,
         last_position=max(cart.last_position, lines[-1].position) if lines else cart.last_position,
-        whole_at=version if is_whole else cart.whole_at,
+        whole_at=placed.version if is_whole else cart.whole_at,
         fresh=frozenset() if is_whole else fresh,
     )
-    # What was made of the last version is what the next one is made from.
-    after.made.update(cart.made, skus=names, seen=seen)
-    return after
+    # The next view is made from the last one.
+    version.made.update(made, **({"view": cart.made["view"]} if "view" in cart.made else {}))
+    return version
 
 
 def _change(version: int, moment: datetime, kind: Kind, was: Line | None, now: Line | None) -> Change:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import cache
 from hashlib import sha256
 from typing import TypeVar
 
@@ -39,17 +40,20 @@ class CartBusy(Conflict):
 class Shop:
     """What the use cases of carts have at hand."""
 
-    def __init__(self, store: CartStore, catalogue: ProductCatalogue, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, store: CartStore, memory: Memory, catalogue: ProductCatalogue, clock: Clock, metrics: Metrics
+    ) -> None:
         self.store = store
         self.clock = clock
-        self._memory = Memory(clock)
+        self._memory = memory
         self._catalogue = catalogue
-        self._changed = metrics.counter("carts_changed", "Changes of carts", "kind", "outcome")
+        # Label children are bound once, not at each change.
+        self._changed = cache(metrics.counter("carts_changed", "Changes of carts", "kind", "outcome").labels)
         self._conflicts = metrics.counter("conflicts_retried", "Changes begun again because another was faster")
 
     async def look_up(self, cart: Cart, more: Iterable[str] = ()) -> Told:
         """What the catalogue says of the cart's lines, and of more SKUs."""
-        return await self._catalogue.look_up([*cart.skus, *more])
+        return await self._catalogue.look_up([*cart.places, *more])
 
     async def show(self, cart: Cart) -> PricedCart:
         """The cart at present prices."""
@@ -84,18 +88,18 @@ class Shop:
                 if known.is_unsure:
                     reads = True
                     continue
-                self._changed.labels(kind, error.code).inc()
+                self._changed(kind, error.code).inc()
                 raise
             else:
-                self._changed.labels(kind, "ok").inc()
+                self._changed(kind, "ok").inc()
                 return result
-        self._changed.labels(kind, CartBusy.code).inc()
+        self._changed(kind, CartBusy.code).inc()
         raise CartBusy
 
 
 def sharing(cart: Cart, catalogue: Catalogue) -> Cart:
     """The same cart, with the catalogue's objects in the place of equal ones of its own."""
-    told = zip(map(catalogue.get, cart.skus), cart.seen, strict=True)
+    told = zip(map(catalogue.get, cart.places), cart.seen, strict=True)
     return replace(cart, lines=adopted(cart.lines, [facts if facts == seen else None for facts, seen in told]))
 
 

@@ -12,7 +12,6 @@ from shopkit.idempotency import Replay
 from shopkit.values import Clock
 
 CARTS_MAX = 10_000
-BYTES_MAX = 48 * 2**20
 NOTHING: tuple[None, int] = (None, 0)
 # Of a cart besides its lines and its history; of a line besides its JSON.
 CART_BYTES = 1500
@@ -34,7 +33,7 @@ class CartFinder(Protocol):
 class Memory:
     """The newest version seen of the open carts that were seen last."""
 
-    def __init__(self, clock: Clock, carts_max: int = CARTS_MAX, bytes_max: int = BYTES_MAX) -> None:
+    def __init__(self, clock: Clock, bytes_max: int, carts_max: int = CARTS_MAX) -> None:
         self._clock = clock
         self._carts_max = carts_max
         self._bytes_max = bytes_max

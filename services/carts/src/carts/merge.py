@@ -45,10 +45,10 @@ def merge(saved: Cart, guest: Cart, mode: Mode, catalogue: Catalogue, moment: da
                 position += 1
                 lines[theirs.sku] = replace(theirs, position=position)
         report.append(merged)
-    merged_cart = changed(saved, {sku: lines.get(sku) for sku in guest.skus}, "merged", catalogue, moment)
+    merged_cart = changed(saved, {sku: lines.get(sku) for sku in guest.places}, "merged", catalogue, moment)
     if merged_cart is saved:
         # A version all the same: the answer and the end of the guest's cart are kept with it.
-        merged_cart = next_version(saved, saved.lines, (), (), catalogue, moment)
+        merged_cart = next_version(saved, {}, (), catalogue, moment)
     return merged_cart, report
 
 

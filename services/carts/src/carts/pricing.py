@@ -11,7 +11,7 @@ from carts.cart import Cart, Catalogue
 from carts.line import Facts, Line, Notice, PricedLine
 from shopkit.values import Money
 
-# Of more lines that differ the whole view is made anew: it is then no dearer, and the text is gone through once.
+# Where more lines differ, or half of them, the whole view is made anew, which is no dearer then.
 FEW = 8
 _encode = msgspec.json.Encoder().encode
 
@@ -43,11 +43,13 @@ class View(Struct, frozen=True, gc=False):
     def followed_by(self, lines: tuple[Line, ...], told: tuple[Facts | None, ...]) -> "View":
         """The view of these lines; of those that this one has too only the text is copied."""
         held = len(self.lines)
-        differing = map(or_, map(is_not, self.lines, lines), map(is_not, self.told, told))
+        differing = map(is_not, self.lines, lines)
+        if told != self.told:
+            differing = map(or_, differing, map(is_not, self.told, told))
         changed = [*compress(count(), differing), *range(held, len(lines))]
         if not changed and held == len(lines):
             return self
-        if held > len(lines) or len(changed) > FEW:
+        if held > len(lines) or len(changed) > min(FEW, len(lines) // 2):
             return View.of(lines, told)
         json, items, amount, notices = self.json, self.item_count, self.amount, self.notices
         for index in changed:
@@ -114,7 +116,7 @@ def view_of(cart: Cart) -> View:
 
 def price(cart: Cart, catalogue: Catalogue, *, stale: bool) -> PricedCart:
     """The cart at the prices the catalogue tells; where it tells none, at those last seen. Its view stays with it."""
-    told: tuple[Facts | None, ...] = tuple(map(catalogue.get, cart.skus))
+    told: tuple[Facts | None, ...] = tuple(map(catalogue.get, cart.places))
     as_seen = told == cart.seen
     if not as_seen:
         told = tuple([catalogue.get(line.sku, line.seen) for line in cart.lines])

@@ -18,7 +18,7 @@ from shopdev.clients import client_of
 from shopdev.people import People
 from shopkit.values import Money
 
-from .conftest import Clock, Guest, new_guest, quantities
+from .conftest import Clock, Guest, Products, new_guest, quantities
 from .wire import Wire
 
 SAVE = b"updates\x00"
@@ -151,6 +151,37 @@ async def test_a_read_tells_what_the_store_holds(replicas: Replicas) -> None:
         assert (await replicas.there.get("/history")).json()["items"][0]["after"] == quantity
     await replicas.here.call("DELETE")
     assert (await replicas.there.get()).status_code == 404
+
+
+async def test_a_cart_seen_lately_is_read_by_its_version_and_told_at_present_prices(
+    replicas: Replicas, products: Products
+) -> None:
+    before, first = await finds(replicas.second), await replicas.there.get()
+    assert (await replicas.there.get()).content == first.content
+    current = (await replicas.second.get("/carts/current", headers=replicas.there.headers)).content
+    assert (current, await finds(replicas.second)) == (first.content, before)
+    products.sell("A", 1234)
+    answer = await replicas.there.get(headers={"If-None-Match": first.headers["ETag"]})
+    assert answer.status_code == 200
+    assert {line["sku"]: line["unit_price"]["amount"] for line in answer.json()["lines"]}["A"] == 1234
+    assert answer.json()["notices"][0]["code"] == "price_changed"
+    assert await finds(replicas.second) == before
+    products.sell("A")
+    assert (await replicas.there.get(headers={"If-None-Match": first.headers["ETag"]})).status_code == 304
+    # A change elsewhere is read, and remembered.
+    await replicas.here.set("A", 7)
+    assert [quantities((await replicas.there.get()).json())["A"] for _ in range(2)] == [7, 7]
+    assert await finds(replicas.second) == before + 1
+
+
+async def test_a_cart_that_has_expired_or_was_deleted_is_told_no_more(replicas: Replicas, clock: Clock) -> None:
+    other = await new_guest(replicas.second, ("A", 1))
+    for _ in range(2):
+        assert (await other.get()).status_code == 200
+    await other.call("DELETE")
+    clock.pass_(days=31)
+    for guest in (other, replicas.there):
+        assert (await guest.get()).status_code == 404
 
 
 async def test_a_refusal_is_never_decided_on_a_stale_cart(replicas: Replicas) -> None:

@@ -1,6 +1,7 @@
 """The record's text: what is written is read, in this form and in the earlier one; and what makes it cheap."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -44,11 +45,17 @@ changes = st.one_of(
 days = st.lists(st.tuples(changes, shops), max_size=8)
 
 
-def versions_after(days: list[tuple[Edit | int, dict[str, Facts | None]]]) -> list[Cart]:
-    """The versions of a cart to which all happens that can; a number takes back what made that version."""
+def versions_after(
+    days: list[tuple[Edit | int, dict[str, Facts | None]]], price_at: Sequence[dict[str, Facts | None]] = ()
+) -> list[Cart]:
+    """The versions of a cart to which all happens that can; a number takes back what made that version. Each is priced
+    at all of `price_at`.
+    """
     versions = [cart_with(A=1, B=2)]
     for change, shop in days:
         cart = versions[-1]
+        for told in price_at:
+            price(cart, told, stale=False)
         try:
             cart = edit(cart, [change], shop, LATER) if isinstance(change, Edit) else undo(cart, change, shop, LATER)
         except ShopError:
@@ -123,6 +130,43 @@ def test_the_encoded_answer_is_what_its_type_says(
     assert sent.token == "secret"
 
 
+@ANY_TIME
+@given(days, shops, st.booleans())
+def test_an_answer_put_together_from_the_one_before_is_what_would_be_made_anew(
+    days: list[tuple[Edit | int, dict[str, Facts | None]]], shop: dict[str, Facts | None], stale: bool
+) -> None:
+    shops = [shop, *(shop for _, shop in days), {}]
+    versions = versions_after(days, price_at=shops)
+    for told in shops:
+        assert_as_anew(versions, told, stale=stale)
+
+
+def test_an_answer_of_many_lines_is_put_together_right_whatever_happens_to_them() -> None:
+    random = Random(11)
+    sold: dict[str, Facts | None] = {f"S{number}": facts(100 + number, stock=500) for number in range(40)}
+    # Texts that look like a line's own, and notices that stay.
+    sold["S1"] = Facts("p", '"},{"sku":"S2"', {"sku": "S2", "product_id": "p"}, None, Money(5, "EUR"), 3, True)
+    versions = [cart_with(sold, **dict.fromkeys(list(sold)[:30], 2))]
+    for _ in range(120):
+        told = sold | {random.choice([*sold]): random.choice([facts(7, stock=1), None]) for _ in range(2)}
+        wish = Edit(random.choice([*sold]), quantity=random.choice([0, 1, 1, 2]))
+        assert_as_anew(versions, told, stale=False)
+        try:
+            versions.append(edit(versions[-1], [wish], told, LATER))
+        except ShopError:
+            continue
+        if versions[-1] is versions[-2]:
+            del versions[-1]
+        assert_as_anew(versions, told, stale=False)
+
+
+def assert_as_anew(versions: list[Cart], shop: dict[str, Facts | None], *, stale: bool) -> None:
+    """The last version is priced as one that was read, of which nothing was made before."""
+    priced, anew = (price(cart, shop, stale=stale) for cart in (versions[-1], kept(*versions)))
+    assert msgspec.json.encode(cart_out(priced)) == msgspec.json.encode(cart_out(anew))
+    assert priced.tag == anew.tag
+
+
 def members(structs: object) -> object:
     return msgspec.to_builtins(structs)
 
@@ -179,6 +223,23 @@ def test_a_record_of_the_first_form_is_read_and_written_in_the_present_one() -> 
     # Behind the line that was removed, which finds its place free.
     added = edit(cart, [Edit("C", delta=1)], SHOP, LATER)
     assert [line.position for line in undo(added, 3, SHOP, LATER).lines] == [1, 7, 8]
+
+
+# As it was written before carts were kept whole now and then.
+SECOND = """{"id":"c","version":4,"owner":"u","token_hash":null,"currency":"EUR","created_at":"2026-11-23T12:00:00Z",
+"updated_at":"2026-11-23T12:00:02Z","expires_at":"2026-12-23T12:00:00Z","last_position":7,
+"held":[["A",1,2,"EUR",450,"p","Tea",{},null,500,7]],"past":[[3,1763899200000,2,"B",2,0,["B",7,2,"EUR",450,"p","Tea",{},
+null,450,null]],[4,1763899200000,1,"A",1,2]]}"""
+
+
+def test_a_record_of_the_second_form_is_read_and_goes_on() -> None:
+    cart = from_texts(SECOND, None)
+    assert wanted(cart) == {"A": 2}
+    assert [(one.version, one.sku, one.before) for one in cart.history] == [(3, "B", 2), (4, "A", 1)]
+    versions = [cart, edit(cart, [Edit("C", delta=1)], SHOP, LATER)]
+    versions.append(undo(versions[-1], 3, SHOP, LATER))
+    assert [line.position for line in kept(*versions).lines] == [1, 7, 8]
+    assert kept(*versions) == versions[-1]
 
 
 @pytest.mark.parametrize("indent", [None, 0, 2])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from carts.cart import FRESH_MAX, LINES_MAX, Cart, Edit, Facts, close, edit, new_cart
 from carts.history import HISTORY_MAX, Change, History, PriceNote
+from carts.line import PackedLine
 from carts.pricing import price
 from carts.schemas import CartOut, cart_out
 from carts.stores.record import from_texts, to_texts
@@ -242,6 +243,15 @@ def test_a_record_of_the_second_form_is_read_and_goes_on() -> None:
     assert kept(*versions) == versions[-1]
 
 
+def test_a_release_that_knows_no_base_does_not_take_what_is_fresh_for_the_whole_cart() -> None:
+    class Before(msgspec.Struct):
+        held: tuple[PackedLine, ...] = ()
+
+    assert msgspec.json.decode(SECOND, type=Before).held[0].sku == "A"
+    with pytest.raises(msgspec.ValidationError, match="held"):
+        msgspec.json.decode(to_texts(cart_with(A=1)).record, type=Before)
+
+
 @pytest.mark.parametrize("indent", [None, 0, 2])
 def test_a_history_that_somebody_has_laid_out_anew_is_told_and_stays_bounded(indent: int | None) -> None:
     versions = [cart_with(A=1)]
@@ -271,7 +281,7 @@ def test_a_change_makes_anew_only_the_line_it_touches() -> None:
     assert [line.sku for line, was in zip(changed.lines, cart.lines, strict=True) if line is not was] == ["S7"]
     texts = to_texts(changed)
     assert texts.base is None
-    assert [line[0] for line in json.loads(texts.record)["held"]] == ["S7"]
+    assert [line[0] for line in json.loads(texts.record)["held"]["fresh"]] == ["S7"]
 
 
 def test_a_change_adopts_another_price() -> None:

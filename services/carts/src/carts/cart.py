@@ -234,9 +234,10 @@ def _placed(cart: Cart, after: Mapping[str, Line | None], moment: datetime) -> C
             held[cart.places[sku]] = line
         elif line is not None:
             new.append(line)
+    new.sort(key=attrgetter("position"))
     lines = [*filter(None, held), *new]
-    if any([line.position <= cart.last_position for line in new]):
-        # Brought back from where it was removed.
+    if new and new[0].position <= cart.last_position:
+        # Brought back to where it was removed.
         lines.sort(key=attrgetter("position"))
     placed = touched(cart, moment, lines=tuple(lines))
     if not new and len(lines) == len(held):

@@ -1,6 +1,7 @@
 """Carts that this replica saw lately, so that a change need not read first: its save tells whether one was stale.
 
-What no save settles (an answer to a read, a refusal, a change of nothing) is never decided on a remembered cart.
+What no save settles (an answer to a read, a refusal, a change of nothing) is never decided on a remembered cart, unless
+the store says that its version is the present one.
 """
 
 from typing import Protocol

@@ -29,7 +29,7 @@ class Texts(NamedTuple):
 
 
 class _Head(Struct, omit_defaults=True, kw_only=True):
-    """What a record holds beside its lines. `gone`: lines of its base that it has no more."""
+    """What a record holds beside its lines."""
 
     id: str
     version: int
@@ -41,20 +41,35 @@ class _Head(Struct, omit_defaults=True, kw_only=True):
     expires_at: datetime
     is_open: bool = True
     last_position: int | None = None
+
+
+class _WrittenLines(Struct):
+    """The lines that are not as they are in the base, and the SKUs of those that are no more."""
+
+    fresh: list[tuple[object, ...]]
+    gone: list[str]
+
+
+class _Lines(Struct):
+    """The same, read."""
+
+    fresh: list[PackedLine]
     gone: list[str] = []
 
 
 class _Written(_Head, kw_only=True):
-    """A record to be written."""
+    """A record to be written. Releases that know no base refuse to read it, since `held` is an object."""
 
-    held: list[tuple[object, ...]]
+    held: _WrittenLines
     past: Raw
 
 
 class _Read(_Head, kw_only=True):
-    """A record that was read. Release 0.1.0 wrote the last three, and not the first two nor `last_position`."""
+    """A record that was read. Release 0.1.0 wrote the last three, and not the first two nor `last_position`; before
+    there were bases `held` was a list of all lines.
+    """
 
-    held: list[PackedLine] = []
+    held: list[PackedLine] | _Lines = []
     past: Raw = Raw(b"[]")
     lines: tuple[Line, ...] = ()
     history: tuple[Change, ...] = ()
@@ -92,14 +107,15 @@ def to_texts(cart: Cart) -> Texts:
         owner=cart.owner,
         token_hash=cart.token_hash,
         currency=cart.currency,
-        held=[line.packed() for _, line in fresh if line is not None],
+        held=_WrittenLines(
+            [line.packed() for _, line in fresh if line is not None], [sku for sku, line in fresh if line is None]
+        ),
         past=Raw(b"[%b]" % cart.past.fresh),
         created_at=cart.created_at,
         updated_at=cart.updated_at,
         expires_at=cart.expires_at,
         is_open=cart.is_open,
         last_position=cart.last_position,
-        gone=[sku for sku, line in fresh if line is None],
     )
     base = None
     if cart.whole_at == cart.version:
@@ -116,9 +132,10 @@ def from_texts(text: str, base_text: str | None) -> Cart:
         lines, past, last_position = record.lines, _past(record), _last_position(record)
         fresh = frozenset([line.sku for line in lines])
     else:
-        held = {line.sku: line for line in (*base.held, *record.held)}
-        fresh = frozenset([*(line.sku for line in record.held), *record.gone])
-        packed = [line for line in held.values() if line.sku not in record.gone]
+        own = record.held if isinstance(record.held, _Lines) else _Lines(record.held)
+        held = {line.sku: line for line in (*base.held, *own.fresh)}
+        fresh = frozenset([*(line.sku for line in own.fresh), *own.gone])
+        packed = [line for line in held.values() if line.sku not in own.gone]
         lines = tuple([line.unpacked() for line in sorted(packed, key=attrgetter("position"))])
         past, last_position = History(bytes(base.past)[1:-1], bytes(record.past)[1:-1]), record.last_position
     return Cart(

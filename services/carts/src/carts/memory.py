@@ -14,9 +14,10 @@ from shopkit.values import Clock
 
 CARTS_MAX = 10_000
 NOTHING: tuple[None, int] = (None, 0)
-# Of a cart besides its lines and its history; of a line besides its JSON.
+# Of a cart besides its lines and its history; of a line besides its JSON, and of that where it is not made yet.
 CART_BYTES = 1500
 LINE_BYTES = 250
+JSON_BYTES = 400
 
 
 class Unsure(Exception):
@@ -95,8 +96,8 @@ class Memory:
 
 def size_of(cart: Cart) -> int:
     """About how many bytes a cart takes; what it shares with others, the catalogue's facts, is not its own."""
-    texts = cart.past.old, cart.past.fresh, view_of(cart).json
-    return CART_BYTES + LINE_BYTES * len(cart.lines) + sum(map(len, texts))
+    json = len(view_of(cart).json) or JSON_BYTES * len(cart.lines)
+    return CART_BYTES + LINE_BYTES * len(cart.lines) + json + len(cart.past.old) + len(cart.past.fresh)
 
 
 class KnownCarts:
@@ -172,4 +173,8 @@ class KnownCarts:
             return None
         # What is remembered of the same version brings along what was already made of it.
         known = self._memory.find(cart.id)
-        return known if known is not None and known.version == cart.version else cart
+        if known is not None and known.version == cart.version:
+            return known
+        # Of many who were too slow to change it one reads it for all.
+        self._memory.keep(cart)
+        return cart

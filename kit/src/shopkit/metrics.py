@@ -21,10 +21,11 @@ class Metrics:
         labels = ("method", "route", "status")
         self._requests = self.counter("http_requests", "Requests answered", *labels)
         self._seconds = self.histogram("http_request_duration_seconds", "Time to answer", HTTP_BUCKETS, *labels)
-        self._store = self.histogram("store_call_duration_seconds", "Calls", STORE_BUCKETS, "operation", "outcome")
+        store = self.histogram("store_call_duration_seconds", "Calls", STORE_BUCKETS, "operation", "outcome")
         self.in_flight = Gauge("http_requests_in_flight", "Requests at work now", registry=self.registry)
         Gauge("build_info", "What runs", ("service", "version"), registry=self.registry).labels(service, version).set(1)
         # Label children are bound once, not at each request.
+        self._store = cache(store.labels)
         self._bind = cache(lambda *values: (self._requests.labels(*values), self._seconds.labels(*values)))
 
     def counter(self, name: str, help_text: str, *labels: str) -> Counter:
@@ -44,10 +45,9 @@ class Metrics:
     @contextmanager
     def store_call(self, operation: str) -> Iterator[None]:
         """Times one call to the store; an exception that leaves it counts as an error, a lost race does too."""
-        started = perf_counter()
-        outcome = "error"
+        started, outcome = perf_counter(), "error"
         try:
             yield
             outcome = "ok"
         finally:
-            self._store.labels(operation, outcome).observe(perf_counter() - started)
+            self._store(operation, outcome).observe(perf_counter() - started)

@@ -12,12 +12,13 @@ from msgspec import structs
 from carts.app import create_app
 from carts.cart import Cart, Edit, Facts, close, edit, new_cart, touched
 from carts.memory import Memory, size_of
+from carts.pricing import price
 from carts.settings import Settings
 from shopdev.clients import client_of
 from shopdev.people import People
 from shopkit.values import Money
 
-from .conftest import Clock, Guest, new_guest, quantities
+from .conftest import Clock, Guest, Products, new_guest, quantities
 from .wire import Wire
 
 SAVE = b"updates\x00"
@@ -30,7 +31,7 @@ def cart_of(clock: Clock, cart_id: str, owner: str | None = None, skus: str = ""
 
 
 async def test_the_newest_open_cart_is_remembered_by_id_owner_and_token(clock: Clock) -> None:
-    memory = Memory(clock)
+    memory = Memory(clock, 2**20)
     guests, users = cart_of(clock, "g"), cart_of(clock, "u", owner="user")
     for cart in (guests, users):
         memory.keep(cart)
@@ -49,7 +50,7 @@ async def test_the_newest_open_cart_is_remembered_by_id_owner_and_token(clock: C
 
 
 async def test_a_new_cart_of_a_user_takes_the_place_of_the_old_one(clock: Clock) -> None:
-    memory = Memory(clock)
+    memory = Memory(clock, 2**20)
     old, new = cart_of(clock, "old", owner="user"), cart_of(clock, "new", owner="user")
     for cart in (old, new):
         memory.keep(cart)
@@ -58,7 +59,7 @@ async def test_a_new_cart_of_a_user_takes_the_place_of_the_old_one(clock: Clock)
 
 
 async def test_an_expired_cart_is_not_remembered(clock: Clock) -> None:
-    memory = Memory(clock)
+    memory = Memory(clock, 2**20)
     cart = cart_of(clock, "g")
     memory.keep(cart)
     clock.moment = cart.expires_at
@@ -67,7 +68,7 @@ async def test_an_expired_cart_is_not_remembered(clock: Clock) -> None:
 
 async def test_memory_is_bounded_in_carts_and_in_what_they_hold(clock: Clock) -> None:
     large = cart_of(clock, "5", skus="ABC")
-    memory = Memory(clock, carts_max=3, bytes_max=2 * size_of(large) - 1)
+    memory = Memory(clock, 2 * size_of(large) - 1, carts_max=3)
     for name in ("1", "2", "3", "1", "4"):
         memory.keep(cart_of(clock, name))
     assert [memory.find(name) is not None for name in "1234"] == [True, False, True, True]
@@ -75,8 +76,11 @@ async def test_memory_is_bounded_in_carts_and_in_what_they_hold(clock: Clock) ->
     memory.keep(cart_of(clock, "6", skus="ABC"))
     assert [memory.find(name) is not None for name in "13456"] == [False, False, False, False, True]
     # What a line says counts, not only that it is there; and so does what has happened to the cart.
-    wordy = structs.replace(large.lines[0].seen, name="x" * 1000)
-    assert size_of(edit(large, [Edit("D", delta=1)], {**SHOP, "D": wordy}, clock())) > size_of(large) + 3000
+    wordy = SHOP | {"D": structs.replace(large.lines[0].seen, name="x" * 1000)}
+    more = edit(large, [Edit("D", delta=1)], wordy, clock())
+    for cart in (large, more):
+        price(cart, wordy, stale=False)
+    assert size_of(more) > size_of(large) + 1000
     assert size_of(edit(large, [Edit("A", delta=1)], SHOP, clock())) > size_of(large)
 
 
@@ -147,6 +151,37 @@ async def test_a_read_tells_what_the_store_holds(replicas: Replicas) -> None:
         assert (await replicas.there.get("/history")).json()["items"][0]["after"] == quantity
     await replicas.here.call("DELETE")
     assert (await replicas.there.get()).status_code == 404
+
+
+async def test_a_cart_seen_lately_is_read_by_its_version_and_told_at_present_prices(
+    replicas: Replicas, products: Products
+) -> None:
+    before, first = await finds(replicas.second), await replicas.there.get()
+    assert (await replicas.there.get()).content == first.content
+    current = (await replicas.second.get("/carts/current", headers=replicas.there.headers)).content
+    assert (current, await finds(replicas.second)) == (first.content, before)
+    products.sell("A", 1234)
+    answer = await replicas.there.get(headers={"If-None-Match": first.headers["ETag"]})
+    assert answer.status_code == 200
+    assert {line["sku"]: line["unit_price"]["amount"] for line in answer.json()["lines"]}["A"] == 1234
+    assert answer.json()["notices"][0]["code"] == "price_changed"
+    assert await finds(replicas.second) == before
+    products.sell("A")
+    assert (await replicas.there.get(headers={"If-None-Match": first.headers["ETag"]})).status_code == 304
+    # A change elsewhere is read, and remembered.
+    await replicas.here.set("A", 7)
+    assert [quantities((await replicas.there.get()).json())["A"] for _ in range(2)] == [7, 7]
+    assert await finds(replicas.second) == before + 1
+
+
+async def test_a_cart_that_has_expired_or_was_deleted_is_told_no_more(replicas: Replicas, clock: Clock) -> None:
+    other = await new_guest(replicas.second, ("A", 1))
+    for _ in range(2):
+        assert (await other.get()).status_code == 200
+    await other.call("DELETE")
+    clock.pass_(days=31)
+    for guest in (other, replicas.there):
+        assert (await guest.get()).status_code == 404
 
 
 async def test_a_refusal_is_never_decided_on_a_stale_cart(replicas: Replicas) -> None:

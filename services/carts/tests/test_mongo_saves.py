@@ -112,7 +112,8 @@ async def test_no_round_trip_carries_more_than_its_bounds(
 def with_text(cart: Cart, characters: int) -> Cart:
     """The cart's next version, so large."""
     facts = Facts("p", "n" * characters, {}, None, Money(1, "EUR"), None, True)
-    return replace(cart, version=cart.version + 1, lines=(Line("A", 1, 1, facts.price, facts),))
+    line = Line("A", 1, 1, facts.price, facts)
+    return replace(cart, version=cart.version + 1, lines=(line,), fresh=frozenset("A"))
 
 
 async def test_a_stale_save_fails_alone(store: MongoCartStore, other: MongoCartStore, clock: Clock) -> None:

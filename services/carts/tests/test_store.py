@@ -97,6 +97,36 @@ async def test_a_save_takes_the_next_version_alone(kept: Kept) -> None:
     assert await kept.store.find(cart.id) == second
 
 
+async def test_a_version_is_current_until_the_next_is_kept_and_until_the_cart_expires(kept: Kept) -> None:
+    cart = kept.cart(A=1)
+    assert not await kept.store.is_current(cart.id, 1)
+    await kept.store.add(cart, None)
+    other = await kept.replica()
+    assert [await kept.store.is_current(cart.id, version) for version in (0, 1, 2)] == [False, True, False]
+    await other.save(touched(cart, kept.clock()), None)
+    assert [await kept.store.is_current(cart.id, version) for version in (1, 2)] == [False, True]
+    kept.clock.moment = cart.expires_at
+    assert not await kept.store.is_current(cart.id, 2)
+
+
+async def test_a_large_cart_comes_back_equal_after_every_save(kept: Kept) -> None:
+    shop = {f"S{number}": SHOP["A"] for number in range(60)}
+    empty = new_cart(new_id(), None, uuid4().hex, kept.clock())
+    cart = edit(empty, [Edit(sku, delta=1) for sku in shop], shop, kept.clock())
+    await kept.store.add(cart, None)
+    whole = set()
+    for number in range(40):
+        wish = Edit(f"S{number * 7 % 60}", quantity=number % 3)
+        cart = edit(cart, [wish, Edit("S59", quantity=2 + number % 2)], shop, kept.clock())
+        await kept.store.save(cart, None)
+        assert await kept.store.find(cart.id) == cart
+        whole.add(cart.whole_at)
+    assert 3 < len(whole) < 20
+    closed = close(cart, kept.clock())
+    await kept.store.save(closed, None)
+    assert await kept.store.find(cart.id) == closed
+
+
 async def test_of_20_racing_saves_of_one_version_one_wins(kept: Kept) -> None:
     cart = kept.cart(A=1)
     await kept.store.add(cart, None)

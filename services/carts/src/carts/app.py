@@ -10,6 +10,7 @@ from carts import routes
 from carts.catalogue import ProductCatalogue
 from carts.changing import Shop
 from carts.feed import POLL_SECONDS, ChangeFeed
+from carts.memory import Memory
 from carts.settings import Settings
 from carts.stores import open_store
 from shopkit.client import Hop
@@ -30,6 +31,7 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
     store = open_store(settings.store_url, metrics, clock)
     log = logging.getLogger(NAME)
     watch = StoreWatch(store, log)
+    memory = Memory(clock, settings.remembered_mib * 2**20)
     users = Hop("users", settings.users_url, metrics)
     products = Hop("products", settings.products_url, metrics)
     catalogue = ProductCatalogue(products, settings.catalogue_fresh_ms / 1000)
@@ -48,7 +50,7 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
         routes.handlers(),
         metrics=metrics,
         verifier=Verifier(partial(published_keys, users), settings.issuer),
-        collaborators={"shop": Shop(store, catalogue, clock, metrics)},
+        collaborators={"shop": Shop(store, memory, catalogue, clock, metrics)},
         checks={"store": watch.check},
         lifespan=lifespan,
     )

@@ -4,11 +4,11 @@ A cart is one record. Each change makes a new cart with the next version, and no
 it can be told and taken back.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 from itertools import islice
 from operator import attrgetter, is_not
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,12 +17,15 @@ from carts.history import HISTORY_MAX as HISTORY_MAX
 from carts.history import Change, Entry, History, Kind, PriceNote
 from carts.line import QUANTITY_MAX as QUANTITY_MAX
 from carts.line import Facts as Facts
-from carts.line import Line
+from carts.line import Line, Once, adopted
 from shopkit.errors import Conflict, InvalidRequest, NotFound, Unavailable
 
 LINES_MAX = 100
 GUEST_LIFE = timedelta(days=30)
 OWNED_LIFE = timedelta(days=90)
+# Now and then a cart is kept whole; in between only what is fresh since, so many bytes at most, about so many a line.
+FRESH_MAX = 2000
+LINE_BYTES = 200
 
 
 class CartNotFound(NotFound, code="not_found"):
@@ -73,15 +76,29 @@ class Cart(Struct, frozen=True, dict=True):
     is_open: bool = True
     # Of all lines there ever were: new ones go behind it, and a line brought back finds its old place free.
     last_position: int = 0
+    # The version that was kept whole last, and the SKUs of the lines that are not as they were then.
+    whole_at: int = 0
+    fresh: frozenset[str] = frozenset()
 
-    @cached_property
-    def by_sku(self) -> dict[str, Line]:
-        """The lines, each under its SKU; for reading alone."""
-        return {line.sku: line for line in self.lines}
+    @property
+    def made(self) -> dict[str, Any]:
+        """What was made of this version, or of one before it, and can be used again."""
+        return self.__dict__
+
+    @Once
+    def places(self) -> dict[str, int]:
+        """Where among the lines each SKU stands, in their order; for reading alone."""
+        return {line.sku: place for place, line in enumerate(self.lines)}
+
+    @Once
+    def seen(self) -> tuple[Facts, ...]:
+        """What the catalogue last said of each line."""
+        return tuple([line.seen for line in self.lines])
 
     def line(self, sku: str) -> Line | None:
         """The line of that SKU."""
-        return self.by_sku.get(sku)
+        place = self.places.get(sku)
+        return None if place is None else self.lines[place]
 
     def told(self) -> list[Entry]:
         """All that is told of the cart, oldest first; of one version the prices first, since they changed before it."""
@@ -120,31 +137,45 @@ def new_cart(cart_id: str, owner: str | None, token_hash: str | None, moment: da
     return Cart(cart_id, 0, owner, token_hash, None, (), History(), moment, moment, expires_at)
 
 
-def touched(cart: Cart, moment: datetime) -> Cart:
-    """The next version of a cart whose lines stay as they are."""
+def touched(cart: Cart, moment: datetime, **members: Any) -> Cart:
+    """The next version of a cart, of which only these members become others."""
     life = GUEST_LIFE if cart.owner is None else OWNED_LIFE
-    return replace(cart, version=cart.version + 1, updated_at=moment, expires_at=moment + life)
+    return replace(cart, version=cart.version + 1, updated_at=moment, expires_at=moment + life, **members)
 
 
 def edit(cart: Cart, edits: Sequence[Edit], catalogue: Catalogue, moment: datetime) -> Cart:
     """The cart with all edits made, or the error of the first that cannot be. Unchanged: the same cart."""
-    lines = dict(cart.by_sku)
+    after: dict[str, Line | None] = {}
     position = cart.last_position
     for wish in edits:
         position += 1
-        after = _edited(lines.pop(wish.sku, None), wish, catalogue, position)
         was = cart.line(wish.sku)
-        if after is not None and was is not None:
+        line = after.get(wish.sku, was)
+        now = _edited(line, wish, catalogue, position)
+        if line is None and now is not None and was is not None:
             # Removed and added again by the same request: still the line it was, at its place and price.
-            after = replace(was, wanted=after.wanted)
-        if after is not None:
+            now = replace(was, wanted=now.wanted)
+        after[wish.sku] = now
+        if line is None and now is not None:
             # All others are in one currency, so one of them will do.
-            require_currency(after, islice(lines.values(), 1))
-            lines[wish.sku] = after
-    if len(lines) > max(LINES_MAX, len(cart.lines)):
-        raise LineLimit
-    kind: Kind = "set" if any(wish.quantity is not None for wish in edits) else "added"
-    return changed(cart, lines, {wish.sku for wish in edits}, kind, catalogue, moment)
+            require_currency(now, islice((line for line in lines_with(cart, after) if line is not now), 1))
+    require_room(cart, after)
+    kind: Kind = "set" if any([wish.quantity is not None for wish in edits]) else "added"
+    return changed(cart, after, kind, catalogue, moment)
+
+
+def lines_with(cart: Cart, after: Mapping[str, Line | None]) -> Iterator[Line]:
+    """The cart's lines with these in their places: first those that stay, then these."""
+    yield from (line for line in cart.lines if line.sku not in after)
+    yield from filter(None, after.values())
+
+
+def require_room(cart: Cart, after: Mapping[str, Line | None]) -> None:
+    """LineLimit if there were too many lines with these in their places; more than there are, where there are more."""
+    if len(cart.lines) + len(after) > LINES_MAX:
+        more = sum([line is not None for line in after.values()]) - sum([sku in cart.places for sku in after])
+        if len(cart.lines) + more > max(LINES_MAX, len(cart.lines)):
+            raise LineLimit
 
 
 def _edited(line: Line | None, wish: Edit, catalogue: Catalogue, position: int) -> Line | None:
@@ -179,44 +210,75 @@ def require_currency(line: Line, others: Iterable[Line]) -> None:
         raise CurrencyMismatch(f"{line.sku} is sold in {currency}, this cart is in {other}.", sku=line.sku)
 
 
-def changed(
-    cart: Cart, lines: Mapping[str, Line], skus: Iterable[str], kind: Kind, catalogue: Catalogue, moment: datetime
-) -> Cart:
-    """The cart's next version with these lines, of which only those of `skus` may differ from the cart's; its history
-    told. The same cart where no quantity changes.
+def changed(cart: Cart, after: Mapping[str, Line | None], kind: Kind, catalogue: Catalogue, moment: datetime) -> Cart:
+    """The cart's next version with these lines in the places of those of the same SKUs, its history told; None: there
+    shall be none. The same cart where no quantity changes.
     """
-    touched_lines = [line for sku in skus if (line := lines.get(sku) or cart.line(sku))]
-    made = [
-        _change(cart.version + 1, moment, kind, cart.line(line.sku), lines.get(line.sku))
-        for line in sorted(touched_lines, key=attrgetter("position"))
-    ]
+    pairs = [(was, now) for sku, now in after.items() if (was := cart.line(sku)) or now]
+    made = [_change(cart.version + 1, moment, kind, was, now) for was, now in sorted(pairs, key=_position)]
     changes = [change for change in made if change.before != change.after]
-    ordered = sorted(lines.values(), key=attrgetter("position"))
-    return next_version(cart, ordered, changes, catalogue, moment) if changes else cart
+    return next_version(cart, after, changes, catalogue, moment) if changes else cart
+
+
+def _position(pair: tuple[Line | None, Line | None]) -> int:
+    line = pair[1] or pair[0]
+    return line.position if line else 0
+
+
+def _placed(cart: Cart, after: Mapping[str, Line | None], moment: datetime) -> Cart:
+    """The next version, with these lines in their places."""
+    held: list[Line | None] = list(cart.lines)
+    new = []
+    for sku, line in after.items():
+        if sku in cart.places:
+            held[cart.places[sku]] = line
+        elif line is not None:
+            new.append(line)
+    new.sort(key=attrgetter("position"))
+    lines = [*filter(None, held), *new]
+    if new and new[0].position <= cart.last_position:
+        # Brought back to where it was removed.
+        lines.sort(key=attrgetter("position"))
+    placed = touched(cart, moment, lines=tuple(lines))
+    if not new and len(lines) == len(held):
+        # A line that only has another quantity stays at its place, and what was seen of it does too.
+        placed.made.update(places=cart.places, seen=cart.seen)
+    return placed
 
 
 def next_version(
-    cart: Cart, lines: Sequence[Line], changes: Sequence[Change], catalogue: Catalogue, moment: datetime
+    cart: Cart, after: Mapping[str, Line | None], changes: Sequence[Change], catalogue: Catalogue, moment: datetime
 ) -> Cart:
-    """The next version with these lines, as the catalogue tells them now, and with what changed in its history."""
-    told = [catalogue.get(line.sku) or line.seen for line in lines]
+    """The next version, with these lines in their places, all as the catalogue tells them now; and what changed."""
+    placed = _placed(cart, after, moment)
+    lines, made = placed.lines, placed.made
+    told = list(map(catalogue.get, placed.places))
     notes: list[PriceNote] = []
-    # Most often the very objects that were seen: then the lines stay, and with them what was made of them.
-    if any(map(is_not, told, [line.seen for line in lines])):
-        both = list(zip(lines, told, strict=True))
+    fresh = cart.fresh.union(after)
+    # Most often the very objects that were seen: then the lines stay.
+    if any(map(is_not, told, placed.seen)):
+        both = [(line, facts) for line, facts in zip(lines, told, strict=True) if facts is not None]
         notes = [
-            PriceNote(cart.version + 1, moment, line.sku, line.seen.price, facts.price)
+            PriceNote(placed.version, moment, line.sku, line.seen.price, facts.price)
             for line, facts in both
             if facts.price != line.seen.price
         ]
-        lines = [line if facts is line.seen else replace(line, seen=facts) for line, facts in both]
-    return replace(
-        touched(cart, moment),
+        fresh = fresh.union([line.sku for line, facts in both if facts != line.seen])
+        lines, made = adopted(lines, told), {"places": placed.places}
+    past = cart.past.followed_by([*notes, *changes])
+    is_whole = len(past.fresh) + LINE_BYTES * len(fresh) > FRESH_MAX
+    version = replace(
+        placed,
         currency=lines[0].added_price.currency if lines else cart.currency,
-        lines=tuple(lines),
-        past=cart.past.followed_by([*notes, *changes]),
+        lines=lines,
+        past=past.in_base() if is_whole else past,
         last_position=max(cart.last_position, lines[-1].position) if lines else cart.last_position,
+        whole_at=placed.version if is_whole else cart.whole_at,
+        fresh=frozenset() if is_whole else fresh,
     )
+    # The next view is made from the last one.
+    version.made.update(made, **({"view": cart.made["view"]} if "view" in cart.made else {}))
+    return version
 
 
 def _change(version: int, moment: datetime, kind: Kind, was: Line | None, now: Line | None) -> Change:
@@ -231,5 +293,6 @@ def _change(version: int, moment: datetime, kind: Kind, was: Line | None, now: L
 
 def close(cart: Cart, moment: datetime) -> Cart:
     """What is left of a cart that was deleted or merged into another: that it was there, until it would expire."""
-    emptied = replace(cart, lines=(), past=History())
-    return replace(emptied, version=cart.version + 1, updated_at=moment, is_open=False)
+    emptied = replace(cart, lines=(), past=History(), fresh=frozenset())
+    version = cart.version + 1
+    return replace(emptied, version=version, updated_at=moment, is_open=False, whole_at=version)

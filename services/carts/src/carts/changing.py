@@ -4,14 +4,17 @@ import asyncio
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import cache
 from hashlib import sha256
 from typing import TypeVar
 
 import msgspec
 from litestar import Response
+from msgspec.structs import replace
 
 from carts.cart import Cart, Catalogue, new_cart, touched
 from carts.catalogue import ProductCatalogue, Told
+from carts.line import adopted
 from carts.memory import KnownCarts, Memory, Unsure
 from carts.pricing import PricedCart, price
 from carts.schemas import CartOut, cart_out
@@ -37,22 +40,29 @@ class CartBusy(Conflict):
 class Shop:
     """What the use cases of carts have at hand."""
 
-    def __init__(self, store: CartStore, catalogue: ProductCatalogue, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, store: CartStore, memory: Memory, catalogue: ProductCatalogue, clock: Clock, metrics: Metrics
+    ) -> None:
         self.store = store
         self.clock = clock
-        self._memory = Memory(clock)
+        self._memory = memory
         self._catalogue = catalogue
-        self._changed = metrics.counter("carts_changed", "Changes of carts", "kind", "outcome")
+        # Label children are bound once, not at each change.
+        self._changed = cache(metrics.counter("carts_changed", "Changes of carts", "kind", "outcome").labels)
         self._conflicts = metrics.counter("conflicts_retried", "Changes begun again because another was faster")
 
     async def look_up(self, cart: Cart, more: Iterable[str] = ()) -> Told:
         """What the catalogue says of the cart's lines, and of more SKUs."""
-        return await self._catalogue.look_up([*[line.sku for line in cart.lines], *more])
+        return await self._catalogue.look_up([*cart.places, *more])
 
     async def show(self, cart: Cart) -> PricedCart:
         """The cart at present prices."""
         told = await self.look_up(cart)
-        return price(cart, told.facts, stale=told.stale)
+        is_known = "view" in cart.made
+        priced = price(cart if is_known else sharing(cart, told.facts), told.facts, stale=told.stale)
+        if not is_known:
+            self._memory.keep(priced.cart)
+        return priced
 
     def reading(self) -> KnownCarts:
         """The carts as the store has them now."""
@@ -78,13 +88,19 @@ class Shop:
                 if known.is_unsure:
                     reads = True
                     continue
-                self._changed.labels(kind, error.code).inc()
+                self._changed(kind, error.code).inc()
                 raise
             else:
-                self._changed.labels(kind, "ok").inc()
+                self._changed(kind, "ok").inc()
                 return result
-        self._changed.labels(kind, CartBusy.code).inc()
+        self._changed(kind, CartBusy.code).inc()
         raise CartBusy
+
+
+def sharing(cart: Cart, catalogue: Catalogue) -> Cart:
+    """The same cart, with the catalogue's objects in the place of equal ones of its own."""
+    told = zip(map(catalogue.get, cart.places), cart.seen, strict=True)
+    return replace(cart, lines=adopted(cart.lines, [facts if facts == seen else None for facts, seen in told]))
 
 
 def hash_of(token: str) -> str:

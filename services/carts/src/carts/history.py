@@ -1,7 +1,7 @@
 """What happened to a cart. Pure.
 
-Every change carries the whole history along and adds to it, and hardly any reads it. So it stays packed as JSON, one
-entry a line, and is unpacked where it is read.
+Every change adds to the history, and hardly any reads it. So it stays packed as JSON, one entry a line, in two parts of
+which a change makes only the newer one anew; it is unpacked, and held to its bound, where it is read.
 """
 
 from collections.abc import Iterable
@@ -65,43 +65,44 @@ class _Packed(Struct, array_like=True):
 _decoder = msgspec.json.Decoder(list[_Packed])
 
 
-class History(Struct, frozen=True):
-    """The newest entries, oldest first, whole versions at a time: half a version cannot be taken back."""
+class History(Struct, frozen=True, gc=False):
+    """The entries, oldest first: `old` ones are kept with the whole cart, `fresh` ones have come since."""
 
-    packed: bytes = b""
-    count: int = 0
-
-    @classmethod
-    def of(cls, json: bytes) -> "History":
-        """The history whose `json` that is."""
-        packed = json[1:-1]
-        return cls(packed, packed.count(_NEXT) + 1 if packed else 0)
-
-    @property
-    def json(self) -> bytes:
-        """A JSON array of all entries."""
-        return b"[%b]" % self.packed
+    old: bytes = b""
+    fresh: bytes = b""
 
     def told(self) -> list[Entry]:
-        """All entries, oldest first."""
-        return [_unpacked(one) for one in _decoder.decode(self.json)]
+        """The newest entries, whole versions at a time: half a version cannot be taken back."""
+        packed = _decoder.decode(b"[%b]" % self._packed())
+        first = max(0, len(packed) - HISTORY_MAX)
+        while 0 < first < len(packed) and packed[first].version == packed[first - 1].version:
+            first += 1
+        return [_unpacked(one) for one in packed[first:]]
 
     def followed_by(self, entries: Iterable[Entry]) -> "History":
-        """The history with these newest entries, too, and without the oldest versions where it becomes too long."""
+        """The history with these newest entries, too."""
         more = [_packed(entry) for entry in entries]
-        packed, count = _SEPARATOR.join([self.packed, *more] if self.count else more), self.count + len(more)
+        return History(self.old, _SEPARATOR.join([self.fresh, *more] if self.fresh else more))
+
+    def in_base(self) -> "History":
+        """The same, all of it old; without the oldest versions where it becomes too long."""
+        packed = self._packed()
+        count = packed.count(_NEXT) + 1
         while count > HISTORY_MAX:
             oldest = packed[: packed.index(b",") + 1]
             while packed.startswith(oldest):
                 _, another, rest = packed.partition(_NEXT)
                 packed, count = b"[" + rest if another else b"", count - 1
-        return History(packed, count)
+        return History(packed)
+
+    def _packed(self) -> bytes:
+        return _SEPARATOR.join(filter(None, (self.old, self.fresh)))
 
 
 def _packed(entry: Entry) -> bytes:
     at = round(entry.at.timestamp() * 1000)
     kind = _KINDS.index(entry.kind) if isinstance(entry, Change) else None
-    line = (entry.line.packed,) if isinstance(entry, Change) and entry.line else ()
+    line = (entry.line.packed(),) if isinstance(entry, Change) and entry.line else ()
     return msgspec.json.encode((entry.version, at, kind, entry.sku, entry.before, entry.after, *line))
 
 

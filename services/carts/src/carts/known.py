@@ -69,9 +69,8 @@ class KnownFacts:
         """The facts of all these SKUs, if they are known to be the present ones; the same objects until they change."""
         if not self.is_alive(moment):
             return None
-        present = self._present
         try:
-            return {sku: present[sku] for sku in skus}
+            return dict(zip(skus, map(self._present.__getitem__, skus), strict=True))
         except KeyError:
             return None
 

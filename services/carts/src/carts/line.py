@@ -1,22 +1,31 @@
 """One line of a cart: how many of a SKU were wanted, and what that comes to at the catalogue's word. Pure.
 
-Lines never change and most outlive many versions of their cart, so what is made of one is made once and stays with it.
 As nothing here can refer back to what holds it, the garbage collector need not look (`gc=False`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, Literal, TypeVar
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
+from msgspec.structs import replace
 
 from shopkit.values import Money
 
 T = TypeVar("T")
 QUANTITY_MAX = 999
-_encode = msgspec.json.Encoder().encode
 
 Code = Literal["price_changed", "quantity_reduced", "unavailable"]
+
+
+class Once(Generic[T]):
+    """As `functools.cached_property`, which before Python 3.12 takes a lock that costs more than what is made here."""
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+
+    def __get__(self, cart: Any, _: object) -> T:
+        made = cart.made[self._make.__name__] = self._make(cart)
+        return made
 
 
 class Facts(Struct, frozen=True, array_like=True, gc=False):
@@ -63,28 +72,7 @@ class PricedLine(Struct, frozen=True, gc=False):
     available: int | None
 
 
-class Shown(Struct, frozen=True, gc=False):
-    """A line as the shopper sees it, its JSON, what it comes to in minor units, and what they should know of it."""
-
-    line: PricedLine
-    json: Raw
-    quantity: int
-    amount: int
-    notices: tuple[Notice, ...]
-
-
-class _Once(Generic[T]):
-    """As `functools.cached_property`, which before Python 3.12 takes a lock that costs more than what is made here."""
-
-    def __init__(self, make: Callable[[Any], T]) -> None:
-        self._make = make
-
-    def __get__(self, line: Any, _: object) -> T:
-        made = line.__dict__[self._make.__name__] = self._make(line)
-        return made
-
-
-class Line(Struct, frozen=True, array_like=True, dict=True):
+class Line(Struct, frozen=True, array_like=True, gc=False):
     """So many of one SKU. `seen` is what the catalogue last said of it, for when the catalogue is down."""
 
     sku: str
@@ -97,29 +85,40 @@ class Line(Struct, frozen=True, array_like=True, dict=True):
         """How many of those wanted can be bought now."""
         return min(self.wanted, facts.available) if facts else 0
 
-    @_Once
-    def as_seen(self) -> Shown:
-        """The line as the shopper sees it while the catalogue says what it said last."""
-        return _shown(self, self.seen)
-
-    @_Once
-    def packed(self) -> Raw:
-        """The JSON of the line's `PackedLine`."""
+    def packed(self) -> tuple[object, ...]:
+        """What the line's `PackedLine` is made of."""
         seen, price, added = self.seen, self.seen.price, self.added_price
         line = (self.sku, self.position, self.wanted, added.currency, added.amount)
         told = (seen.product_id, seen.name, seen.options, seen.image_url, price.amount, seen.stock)
         if seen.for_sale and price.currency == added.currency:
-            return Raw(_encode(line + told))
-        return Raw(_encode((*line, *told, seen.for_sale, price.currency)))
+            return line + told
+        return (*line, *told, seen.for_sale, price.currency)
 
-    @_Once
-    def size(self) -> int:
-        """About how many bytes the line takes: as objects, and as what is kept ready of it."""
-        return 1000 + 3 * len(bytes(self.packed))
-
-    def shown(self, facts: Facts | None) -> Shown:
-        """The line as the shopper sees it when the catalogue says this; None: that there is no such SKU."""
-        return self.as_seen if facts is self.seen or facts == self.seen else _shown(self, facts)
+    def shown(self, told: Facts | None) -> tuple[PricedLine, tuple[Notice, ...]]:
+        """The line as the shopper sees it when the catalogue says this, with what they should know of it; None: that
+        there is no such SKU.
+        """
+        # What is sold in another currency than the cart's is not for this cart.
+        facts = told if told is not None and told.price.currency == self.added_price.currency else None
+        last = facts or self.seen
+        available = facts.available if facts else 0
+        quantity = min(self.wanted, available)
+        price = last.price
+        priced = PricedLine(
+            self.sku,
+            last.product_id,
+            last.name,
+            last.options,
+            last.image_url,
+            quantity,
+            price,
+            self.added_price,
+            Money(price.amount * quantity, price.currency),
+            (facts.stock if facts.for_sale else 0) if facts else 0,
+        )
+        if facts is not None and price == self.added_price and self.wanted <= available:
+            return priced, ()
+        return priced, _notices(self, facts, available)
 
 
 class PackedLine(Struct, array_like=True, gc=False):
@@ -149,26 +148,14 @@ class PackedLine(Struct, array_like=True, gc=False):
         return Line(self.sku, self.position, self.wanted, added_price, seen)
 
 
-def _shown(line: Line, told: Facts | None) -> Shown:
-    # What is sold in another currency than the cart's is not for this cart.
-    facts = told if told is not None and told.price.currency == line.added_price.currency else None
-    last = facts or line.seen
-    available = facts.available if facts else 0
-    quantity = min(line.wanted, available)
-    amount = last.price.amount * quantity
-    priced = PricedLine(
-        line.sku,
-        last.product_id,
-        last.name,
-        last.options,
-        last.image_url,
-        quantity,
-        unit_price=last.price,
-        added_price=line.added_price,
-        total=Money(amount, last.price.currency),
-        available=(facts.stock if facts.for_sale else 0) if facts else 0,
+def adopted(lines: tuple[Line, ...], told: Iterable[Facts | None]) -> tuple[Line, ...]:
+    """The lines with what is told of them as seen, in the very objects told, so that carts share them."""
+    return tuple(
+        [
+            line if facts is None or facts is line.seen else replace(line, seen=facts)
+            for line, facts in zip(lines, told, strict=True)
+        ]
     )
-    return Shown(priced, Raw(_encode(priced)), quantity, amount, _notices(line, facts, available))
 
 
 def _notices(line: Line, facts: Facts | None, available: int) -> tuple[Notice, ...]:

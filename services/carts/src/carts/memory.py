@@ -1,19 +1,23 @@
 """Carts that this replica saw lately, so that a change need not read first: its save tells whether one was stale.
 
-What no save settles (an answer to a read, a refusal, a change of nothing) is never decided on a remembered cart.
+What no save settles (an answer to a read, a refusal, a change of nothing) is never decided on a remembered cart, unless
+the store says that its version is the present one.
 """
 
 from typing import Protocol
 
 from carts.cart import Cart
+from carts.pricing import view_of
 from carts.store import CartStore
 from shopkit.idempotency import Replay
 from shopkit.values import Clock
 
 CARTS_MAX = 10_000
-BYTES_MAX = 48 * 2**20
-# Of a cart besides its lines and its history.
+NOTHING: tuple[None, int] = (None, 0)
+# Of a cart besides its lines and its history; of a line besides its JSON, and of that where it is not made yet.
 CART_BYTES = 1500
+LINE_BYTES = 250
+JSON_BYTES = 400
 
 
 class Unsure(Exception):
@@ -31,19 +35,19 @@ class CartFinder(Protocol):
 class Memory:
     """The newest version seen of the open carts that were seen last."""
 
-    def __init__(self, clock: Clock, carts_max: int = CARTS_MAX, bytes_max: int = BYTES_MAX) -> None:
+    def __init__(self, clock: Clock, bytes_max: int, carts_max: int = CARTS_MAX) -> None:
         self._clock = clock
         self._carts_max = carts_max
         self._bytes_max = bytes_max
         self._bytes = 0
-        # The one seen longest ago is the first.
-        self._carts: dict[str, Cart] = {}
+        # With what each takes. The one seen longest ago is the first.
+        self._carts: dict[str, tuple[Cart, int]] = {}
         self._of_owner: dict[str, str] = {}
         self._of_token: dict[str, str] = {}
 
     def find(self, cart_id: str | None) -> Cart | None:
         """The open cart of that id, as it was seen last."""
-        cart = self._carts.get(cart_id) if cart_id else None
+        cart, _ = self._carts.get(cart_id, NOTHING) if cart_id else NOTHING
         if cart is not None and cart.expires_at <= self._clock():
             self._drop(cart)
             return None
@@ -59,43 +63,45 @@ class Memory:
 
     def keep(self, cart: Cart) -> None:
         """Remembers the cart, unless a newer version is."""
-        known = self._carts.get(cart.id)
+        known, _ = self._carts.get(cart.id, NOTHING)
         if known is not None:
             if known.version > cart.version:
                 return
             self._drop(known)
         if not cart.is_open:
             return
-        self._carts[cart.id] = cart
-        self._bytes += size_of(cart)
+        size = size_of(cart)
+        self._carts[cart.id] = cart, size
+        self._bytes += size
         if cart.owner is not None:
             self._of_owner[cart.owner] = cart.id
         elif cart.token_hash is not None:
             self._of_token[cart.token_hash] = cart.id
         while len(self._carts) > self._carts_max or self._bytes > self._bytes_max:
-            self._drop(next(iter(self._carts.values())))
+            self._drop(next(iter(self._carts.values()))[0])
 
     def forget(self, cart_id: str, version: int) -> None:
         """Forgets the cart, unless it is one of a later version."""
-        known = self._carts.get(cart_id)
+        known, _ = self._carts.get(cart_id, NOTHING)
         if known is not None and known.version <= version:
             self._drop(known)
 
     def _drop(self, cart: Cart) -> None:
-        del self._carts[cart.id]
-        self._bytes -= size_of(cart)
+        _, size = self._carts.pop(cart.id)
+        self._bytes -= size
         for index, key in ((self._of_owner, cart.owner), (self._of_token, cart.token_hash)):
             if key is not None and index.get(key) == cart.id:
                 del index[key]
 
 
 def size_of(cart: Cart) -> int:
-    """About how many bytes a cart takes."""
-    return CART_BYTES + len(cart.past.packed) + sum(line.size for line in cart.lines)
+    """About how many bytes a cart takes; what it shares with others, the catalogue's facts, is not its own."""
+    json = len(view_of(cart).json) or JSON_BYTES * len(cart.lines)
+    return CART_BYTES + LINE_BYTES * len(cart.lines) + json + len(cart.past.old) + len(cart.past.fresh)
 
 
 class KnownCarts:
-    """The carts as one attempt at a change knows them. `reads`: every one is read from the store."""
+    """The carts as one attempt at a change knows them. `reads`: as the store has them now."""
 
     def __init__(self, memory: Memory, store: CartStore, *, reads: bool) -> None:
         self._memory = memory
@@ -106,15 +112,16 @@ class KnownCarts:
 
     async def find(self, cart_id: str) -> Cart | None:
         """The cart of that id, open or closed."""
-        return self._recall(self._memory.find(cart_id)) or self._seen(await self._store.find(cart_id))
+        return await self._recall(self._memory.find(cart_id)) or self._seen(await self._store.find(cart_id))
 
     async def find_of_owner(self, owner: str) -> Cart | None:
         """The user's open cart."""
-        return self._recall(self._memory.find_of_owner(owner)) or self._seen(await self._store.find_of_owner(owner))
+        known = await self._recall(self._memory.find_of_owner(owner))
+        return known or self._seen(await self._store.find_of_owner(owner))
 
     async def find_of_token(self, token_hash: str) -> Cart | None:
         """The open guest cart whose token has that hash."""
-        known = self._recall(self._memory.find_of_token(token_hash))
+        known = await self._recall(self._memory.find_of_token(token_hash))
         return known or self._seen(await self._store.find_of_token(token_hash))
 
     def require_sure(self) -> None:
@@ -152,18 +159,22 @@ class KnownCarts:
         for cart in (saved, guest):
             self._memory.keep(cart)
 
-    def _recall(self, cart: Cart | None) -> Cart | None:
-        if cart is None or self._reads:
+    async def _recall(self, cart: Cart | None) -> Cart | None:
+        if cart is None:
             return None
+        if self._reads:
+            # Of one version of a cart there is only one form: what is remembered of it need not be read again.
+            return cart if await self._store.is_current(cart.id, cart.version) else None
         self.is_unsure = True
         return cart
 
     def _seen(self, cart: Cart | None) -> Cart | None:
         if cart is None:
             return None
-        # What is remembered of the same version brings along what was already made of its lines.
+        # What is remembered of the same version brings along what was already made of it.
         known = self._memory.find(cart.id)
         if known is not None and known.version == cart.version:
             return known
+        # Of many who were too slow to change it one reads it for all.
         self._memory.keep(cart)
         return cart

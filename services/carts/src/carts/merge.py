@@ -31,7 +31,7 @@ def merge(saved: Cart, guest: Cart, mode: Mode, catalogue: Catalogue, moment: da
     A merge takes nothing from what either cart held: limits and stock cap only what it would add. The one thing it
     drops is a line for which there is no room or which is in another currency.
     """
-    lines = dict(saved.by_sku)
+    lines = {line.sku: line for line in saved.lines}
     report = [_only(line, "saved") for line in saved.lines if guest.line(line.sku) is None]
     position = saved.last_position
     for theirs in guest.lines:
@@ -45,10 +45,10 @@ def merge(saved: Cart, guest: Cart, mode: Mode, catalogue: Catalogue, moment: da
                 position += 1
                 lines[theirs.sku] = replace(theirs, position=position)
         report.append(merged)
-    merged_cart = changed(saved, lines, guest.by_sku, "merged", catalogue, moment)
+    merged_cart = changed(saved, {sku: lines.get(sku) for sku in guest.places}, "merged", catalogue, moment)
     if merged_cart is saved:
         # A version all the same: the answer and the end of the guest's cart are kept with it.
-        merged_cart = next_version(saved, saved.lines, (), catalogue, moment)
+        merged_cart = next_version(saved, {}, (), catalogue, moment)
     return merged_cart, report
 
 

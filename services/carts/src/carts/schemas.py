@@ -162,20 +162,21 @@ def added(line: LineIn, pointer: str) -> Edit:
 def cart_out(priced: PricedCart, token: str | None = None) -> CartOut:
     """A cart for the wire."""
     # Lines come encoded; these and the notices have the members of LineOut and NoticeOut.
-    lines: Any = [shown.json for shown in priced.shown]
+    lines: Any = priced.json
     notices: Any = priced.notices
+    cart = priced.cart
     return CartOut(
-        id=priced.id,
-        version=priced.version,
-        currency=priced.currency,
+        id=cart.id,
+        version=cart.version,
+        currency=cart.currency,
         lines=lines,
         item_count=priced.item_count,
         subtotal=priced.subtotal,
         notices=notices,
         stale=priced.stale,
-        created_at=priced.created_at,
-        updated_at=priced.updated_at,
-        expires_at=priced.expires_at,
+        created_at=cart.created_at,
+        updated_at=cart.updated_at,
+        expires_at=cart.expires_at,
         token=UNSET if token is None else token,
     )
 

@@ -20,3 +20,7 @@ class Settings(StoredSettings):
     catalogue_fresh_ms: Annotated[int, msgspec.Meta(ge=0)] = setting(
         "while the feed does not tell, how long a price or stock once seen counts as the present one; 0: not at all", 0
     )
+    remembered_mib: Annotated[int, msgspec.Meta(ge=0)] = setting(
+        "how many MiB of carts that were seen lately are remembered, so that they need not be read and encoded again",
+        64,
+    )

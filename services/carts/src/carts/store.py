@@ -25,6 +25,10 @@ class CartStore(Store, Protocol):
         """The cart of that id, open or closed."""
         ...
 
+    async def is_current(self, cart_id: str, version: int) -> bool:
+        """Whether `find` would find that version of the cart."""
+        ...
+
     async def find_of_owner(self, owner: str) -> Cart | None:
         """The user's open cart."""
         ...

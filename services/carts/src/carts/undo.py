@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from carts.cart import LINES_MAX, Cart, Catalogue, LineLimit, changed, require_currency
+from carts.cart import Cart, Catalogue, changed, lines_with, require_currency, require_room
 from carts.history import Change
 from carts.line import Line
 from shopkit.errors import Conflict
@@ -28,18 +28,13 @@ def undo(cart: Cart, version: int, catalogue: Catalogue, moment: datetime) -> Ca
         raise CannotUndo(f"Version {later.version} changed {later.sku} again.")
     if made[0].kind == "merged" and moment - made[0].at > MERGE_UNDO_LIFE:
         raise CannotUndo("A merge can be taken back for 24 hours.")
-    lines = dict(cart.by_sku)
-    for change in made:
-        restored = _restored(change, lines.pop(change.sku, None))
-        if restored is not None:
-            lines[change.sku] = restored
-    if len(lines) > max(LINES_MAX, len(cart.lines)):
-        raise LineLimit
+    after = {change.sku: _restored(change, cart.line(change.sku)) for change in made}
+    require_room(cart, after)
+    lines = list(lines_with(cart, after))
     if lines:
         # Where they are not all in one currency, the first differs from another.
-        first, *others = lines.values()
-        require_currency(first, others)
-    return changed(cart, lines, touched, "undone", catalogue, moment)
+        require_currency(lines[0], lines[1:])
+    return changed(cart, after, "undone", catalogue, moment)
 
 
 def _restored(change: Change, line: Line | None) -> Line | None:

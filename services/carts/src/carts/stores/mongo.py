@@ -1,21 +1,23 @@
 """Carts in MongoDB."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pymongo.errors import DuplicateKeyError
 
 from carts.cart import Cart
 from carts.store import OwnerHasCart
-from carts.stores.batches import Batches, Observe, batch_sizes
+from carts.stores.batches import Batches, batch_sizes
 from carts.stores.mongo_saves import Saves, changing_members
-from carts.stores.record import from_text
+from carts.stores.record import Texts, from_texts
 from shopkit.errors import RecordChanged
 from shopkit.idempotency import Replay
 from shopkit.metrics import Metrics
-from shopkit.mongo import Database, Mongo, Session, keep_replay
+from shopkit.mongo import Database, Document, Mongo, Session, keep_replay
 from shopkit.values import Clock
 
 FINDS_AT_ONCE = 64
+Found = TypeVar("Found")
 
 
 class MongoCartStore:
@@ -24,21 +26,25 @@ class MongoCartStore:
     def __init__(self, url: str, metrics: Metrics, clock: Clock) -> None:
         self._mongo = Mongo(url, "carts", [make_carts], metrics)
         self._clock = clock
-        sizes = batch_sizes(metrics)
-        self._saves = Saves(self._mongo, sizes("save"))
-        self._by_id = self._finds("find", "_id", {}, sizes("find"))
-        self._by_owner = self._finds("find_of_owner", "owner", {"is_open": True}, sizes("find_of_owner"))
-        self._by_token = self._finds("find_of_token", "token_hash", {"is_open": True}, sizes("find_of_token"))
+        self._sizes = batch_sizes(metrics)
+        self._saves = Saves(self._mongo, self._sizes("save"))
+        self._versions = self._finds("is_current", "_id", {}, _version_in, "version")
+        self._by_id = self._finds("find", "_id", {}, _texts_in, "record", "base")
+        self._by_owner = self._finds("find_of_owner", "owner", {"is_open": True}, _texts_in, "record", "base")
+        self._by_token = self._finds("find_of_token", "token_hash", {"is_open": True}, _texts_in, "record", "base")
         self.prepare = self._mongo.prepare
         self.ping = self._mongo.ping
 
     async def close(self) -> None:
-        for batches in (self._saves, self._by_id, self._by_owner, self._by_token):
+        for batches in (self._saves, self._versions, self._by_id, self._by_owner, self._by_token):
             await batches.close()
         await self._mongo.close()
 
     async def find(self, cart_id: str) -> Cart | None:
         return _cart_in(await self._by_id.do(cart_id))
+
+    async def is_current(self, cart_id: str, version: int) -> bool:
+        return await self._versions.do(cart_id) == version
 
     async def find_of_owner(self, owner: str) -> Cart | None:
         return _cart_in(await self._by_owner.do(owner))
@@ -47,19 +53,20 @@ class MongoCartStore:
         return _cart_in(await self._by_token.do(token_hash))
 
     def _finds(
-        self, operation: str, member: str, condition: dict[str, Any], observe_size: Observe
-    ) -> Batches[str, str | None]:
-        """Finds the records' texts by one of their members, many at once."""
+        self, operation: str, member: str, condition: Document, found_in: Callable[[Document], Found], *members: str
+    ) -> Batches[str, Found | None]:
+        """Finds some members of records by one of their members, many at once."""
+        wanted_members = dict.fromkeys((member, *members), 1)
 
-        async def work(values: list[str]) -> list[str | None]:
+        async def work(values: list[str]) -> list[Found | None]:
             # MongoDB drops expired carts about once a minute; until then they are no longer found.
             wanted = {member: {"$in": list(set(values))}, **condition, "expires_at": {"$gt": self._clock()}}
             async with self._mongo.call(operation) as database:
-                found = await database["carts"].find(wanted, {member: 1, "record": 1}).to_list()
-            texts = {each[member]: each["record"] for each in found}
-            return [texts.get(value) for value in values]
+                records = await database["carts"].find(wanted, wanted_members).to_list()
+            found = {each[member]: found_in(each) for each in records}
+            return [found.get(value) for value in values]
 
-        return Batches(work, FINDS_AT_ONCE, observe_size)
+        return Batches(work, FINDS_AT_ONCE, self._sizes(operation))
 
     async def add(self, cart: Cart, replay: Replay | None) -> None:
         async def work(database: Database, session: Session | None) -> None:
@@ -118,9 +125,18 @@ def _members(cart: Cart) -> dict[str, Any]:
     return changing_members(cart) | {name: value for name, value in opened_by.items() if value is not None}
 
 
-def _cart_in(text: str | None) -> Cart | None:
+def _texts_in(record: Document) -> Texts:
+    return Texts(record["record"], record.get("base"))
+
+
+def _version_in(record: Document) -> int:
+    version: int = record["version"]
+    return version
+
+
+def _cart_in(texts: Texts | None) -> Cart | None:
     # Each caller reads its own: a record that cannot be read is no fault of those found with it.
-    return from_text(text) if text else None
+    return from_texts(*texts) if texts else None
 
 
 async def make_carts(database: Database) -> None:

@@ -10,7 +10,7 @@ from pymongo.errors import AutoReconnect, ExecutionTimeout, NetworkTimeout, Oper
 
 from carts.cart import Cart
 from carts.stores.batches import Batches, Observe
-from carts.stores.record import to_text
+from carts.stores.record import to_texts
 from shopkit.errors import RecordChanged, Unavailable
 from shopkit.mongo import CALL_SECONDS, PASSING_CODES, Database, Mongo
 
@@ -59,7 +59,8 @@ class Saves:
         save = Save(cart.id, cart.version, changing_members(cart))
         if cart.id not in self._alone_until:
             try:
-                return await self._batches.do(save, len(save.members["record"]))
+                size = len(save.members["record"]) + len(save.members.get("base", ""))
+                return await self._batches.do(save, size)
             except HoldsUpOthers as held:
                 return await self._save_alone(save, held.batch_id, is_first=False)
         return await self._save_alone(save, ObjectId(), is_first=True)
@@ -198,10 +199,12 @@ def _outcome(save: Save, batch_id: ObjectId, record: Reply, fault: Reply | None)
 
 
 def changing_members(cart: Cart) -> dict[str, Any]:
-    """What a save sets: everything but who opens the cart, which never changes."""
+    """What a save sets: everything but who opens the cart, which never changes, and the base, unless it is anew."""
+    texts = to_texts(cart)
     return {
         "version": cart.version,
         "is_open": cart.is_open,
         "expires_at": cart.expires_at,
-        "record": to_text(cart),
+        "record": texts.record,
+        **({} if texts.base is None else {"base": texts.base}),
     }

@@ -1,6 +1,12 @@
-"""A cart as both stores keep it: JSON text, with the members that queries need beside it."""
+"""A cart as both stores keep it: JSON text, with the members that queries need beside it.
+
+The text is in two parts. The record holds the head, and of lines and history what is fresh since the cart was kept
+whole, as the record's base; that is written seldom, and so most saves are as small for a large cart as for a small one.
+"""
 
 from datetime import datetime
+from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -8,6 +14,18 @@ from msgspec import Raw, Struct
 from carts.cart import Cart
 from carts.history import Change, Entry, History, PriceNote
 from carts.line import Line, PackedLine
+
+
+class Texts(NamedTuple):
+    """A cart's record, and its base where that is to be written, or was found."""
+
+    record: str
+    base: str | None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes they take."""
+        return len(self.record) + len(self.base or "")
 
 
 class _Head(Struct, omit_defaults=True, kw_only=True):
@@ -25,54 +43,101 @@ class _Head(Struct, omit_defaults=True, kw_only=True):
     last_position: int | None = None
 
 
-class _Written(_Head, kw_only=True):
-    """A record to be written. Its lines are encoded already: each once, however many versions it stays in."""
+class _WrittenLines(Struct):
+    """The lines that are not as they are in the base, and the SKUs of those that are no more."""
 
-    held: list[Raw]
+    fresh: list[tuple[object, ...]]
+    gone: list[str]
+
+
+class _Lines(Struct):
+    """The same, read."""
+
+    fresh: list[PackedLine]
+    gone: list[str] = []
+
+
+class _Written(_Head, kw_only=True):
+    """A record to be written. Releases that know no base refuse to read it, since `held` is an object."""
+
+    held: _WrittenLines
     past: Raw
 
 
 class _Read(_Head, kw_only=True):
-    """A record that was read. Release 0.1.0 wrote the last three, and not the first two nor `last_position`."""
+    """A record that was read. Release 0.1.0 wrote the last three, and not the first two nor `last_position`; before
+    there were bases `held` was a list of all lines.
+    """
 
-    held: tuple[PackedLine, ...] = ()
+    held: list[PackedLine] | _Lines = []
     past: Raw = Raw(b"[]")
     lines: tuple[Line, ...] = ()
     history: tuple[Change, ...] = ()
     price_notes: tuple[PriceNote, ...] = ()
 
 
+class _WrittenBase(Struct):
+    """All lines and the whole history, as they are at that version."""
+
+    version: int
+    held: list[tuple[object, ...]]
+    past: Raw
+
+
+class _Base(Struct):
+    """The same, read."""
+
+    version: int
+    held: list[PackedLine]
+    past: Raw
+
+
+_NO_BASE = _Base(0, [], Raw(b"[]"))
 _decoder = msgspec.json.Decoder(_Read)
+_base_decoder = msgspec.json.Decoder(_Base)
 _encoder = msgspec.json.Encoder()
 
 
-def to_text(cart: Cart) -> str:
-    """The record's text."""
+def to_texts(cart: Cart) -> Texts:
+    """The record's texts; with a base only if this version is kept whole."""
+    fresh = [(sku, cart.line(sku)) for sku in cart.fresh]
     record = _Written(
         id=cart.id,
         version=cart.version,
         owner=cart.owner,
         token_hash=cart.token_hash,
         currency=cart.currency,
-        held=[line.packed for line in cart.lines],
-        past=Raw(cart.past.json),
+        held=_WrittenLines(
+            [line.packed() for _, line in fresh if line is not None], [sku for sku, line in fresh if line is None]
+        ),
+        past=Raw(b"[%b]" % cart.past.fresh),
         created_at=cart.created_at,
         updated_at=cart.updated_at,
         expires_at=cart.expires_at,
         is_open=cart.is_open,
         last_position=cart.last_position,
     )
-    return _encoder.encode(record).decode()
+    base = None
+    if cart.whole_at == cart.version:
+        whole = _WrittenBase(cart.version, [line.packed() for line in cart.lines], Raw(b"[%b]" % cart.past.old))
+        base = _encoder.encode(whole).decode()
+    return Texts(_encoder.encode(record).decode(), base)
 
 
-def from_text(text: str) -> Cart:
-    """The cart that `to_text` wrote, in this release or in an earlier one."""
+def from_texts(text: str, base_text: str | None) -> Cart:
+    """The cart that `to_texts` wrote, in this release or in an earlier one."""
     record = _decoder.decode(text)
+    base = _base_decoder.decode(base_text) if base_text else _NO_BASE
     if record.last_position is None:
         lines, past, last_position = record.lines, _past(record), _last_position(record)
+        fresh = frozenset([line.sku for line in lines])
     else:
-        lines = tuple([line.unpacked() for line in record.held])
-        past, last_position = History.of(bytes(record.past)), record.last_position
+        own = record.held if isinstance(record.held, _Lines) else _Lines(record.held)
+        held = {line.sku: line for line in (*base.held, *own.fresh)}
+        fresh = frozenset([*(line.sku for line in own.fresh), *own.gone])
+        packed = [line for line in held.values() if line.sku not in own.gone]
+        lines = tuple([line.unpacked() for line in sorted(packed, key=attrgetter("position"))])
+        past, last_position = History(bytes(base.past)[1:-1], bytes(record.past)[1:-1]), record.last_position
     return Cart(
         id=record.id,
         version=record.version,
@@ -86,6 +151,8 @@ def from_text(text: str) -> Cart:
         expires_at=record.expires_at,
         is_open=record.is_open,
         last_position=last_position,
+        whole_at=base.version,
+        fresh=fresh,
     )
 
 

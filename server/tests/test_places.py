@@ -15,6 +15,14 @@ def test_one_alone_may_have_all_but_an_eighth() -> None:
     assert places.take("late")
 
 
+def test_who_asks_a_little_more_than_once_is_served_beside_one_who_takes_all() -> None:
+    places = Places(64)
+    assert sum(places.take("greedy") for _ in range(100)) == 56
+    assert [places.take("polite") for _ in range(5)] == [True] * 4 + [False]
+    assert not places.take("greedy")
+    assert places.take("third")
+
+
 def test_shares_shrink_with_the_callers_at_work_and_grow_again() -> None:
     places = Places(8)
     for caller in ("a", "a", "a", "a", "b"):

@@ -21,13 +21,15 @@ class Places:
     def take(self, caller: object, *, always: bool = False) -> bool:
         """Takes a place until `leave`, if there is one for this caller; `always` takes one more than there are.
 
-        Once half the places are taken, a caller may hold its share (places / callers at work), and nobody the last: the
-        last eighth is for callers who hold none. Whoever comes while another takes all that he can get is served.
+        Once half the places are taken, a caller may hold its share (places / callers at work). The last eighth is for
+        callers who hold less than their share of it: who asks now and then is served, whatever others do.
         """
         if self.taken * 2 >= self.count and not always:
             held = self._held.get(caller, 0)
-            share = self.count // (len(self._held) + (held == 0))
-            if held >= share or self.taken >= self.count - (self.count // 8 if held else 0):
+            callers = len(self._held) + (held == 0)
+            last = self.count // 8
+            holds_little = held * callers < last
+            if held >= self.count // callers or self.taken >= self.count - (0 if holds_little else last):
                 return False
         self._held[caller] += 1
         self.taken += 1

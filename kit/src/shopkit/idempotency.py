@@ -69,8 +69,7 @@ class Key:
         self.id = sha256(b"id\n" + material).hexdigest()
         self._fingerprint = hmac.digest(material, payload, "sha256").hex()
         self._cipher = Fernet(urlsafe_b64encode(sha256(b"answer\n" + material).digest()))
-        self._clock = clock
-        self._kept = kept
+        self._clock, self._kept = clock, kept
 
     def remember(self, answer: Response[Any]) -> Replay:
         """The answer, sealed, to be kept with the effect it tells of."""

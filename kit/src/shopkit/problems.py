@@ -59,8 +59,7 @@ def write(error: ShopError, scope: Any) -> tuple[dict[str, str], bytes]:
 
 def headers_of(error: ShopError) -> dict[str, str]:
     """The headers that go with an occurrence: WWW-Authenticate, Retry-After (jittered, whole seconds), its own."""
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, errors.Unauthenticated) else {}
-    headers |= error.headers
+    headers = ({"WWW-Authenticate": "Bearer"} if isinstance(error, errors.Unauthenticated) else {}) | error.headers
     if error.retry_after >= 0:
         spread = random.uniform(1, 1.5) if isinstance(error, errors.Unavailable) else 1  # noqa: S311
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after * spread)))

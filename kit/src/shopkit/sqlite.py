@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
@@ -136,6 +136,9 @@ class Sqlite:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        # Of two that make the file at once one fails without waiting for the other; the second time it waits.
+        with suppress(sqlite3.OperationalError):
+            connection.executescript(PRAGMAS)
         connection.executescript(PRAGMAS)
         return connection
 

@@ -14,7 +14,8 @@ from products.view.documents import Head, head_of
 from products.view.index import Kept, Reader
 from products.view.paging import Result, page_of
 
-FOUND_MAX = 10_000
+# Names, of which a product has two: what a shop of ten thousand products is asked for stands ready.
+FOUND_MAX = 25_000
 FOUND_BYTES_MAX = 32 * 2**20
 FACTS_MAX = 200
 LISTS_BYTES_MAX = 16 * 2**20

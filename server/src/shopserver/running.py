@@ -20,7 +20,7 @@ IDLE_SECONDS = 75
 UNREAD_SECONDS = 75
 # Connections that wait to be accepted (Linux holds no more than net.core.somaxconn), and how many are so in a turn of
 # the event loop: libuv accepts but one from each socket, and probes would wait behind all others.
-BACKLOG, ACCEPTED_AT_ONCE = 4096, 32
+BACKLOG, ACCEPTED_AT_ONCE = 4096, 128
 
 
 def serve(app: Application, host: str, port: int) -> None:

@@ -97,7 +97,7 @@ def test_told_to_stop_before_it_serves_it_ends_too(port: int) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels have no such limit")
 def test_who_reads_nothing_of_an_answer_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "UNREAD_SECONDS", 1)
+    monkeypatch.setattr(running, "STALLED_SECONDS", 1)
     first, *others = running.listen("127.0.0.1", 0)
     with socket.create_connection(first.getsockname()), first.accept()[0] as ours:
         ours.settimeout(20)

@@ -17,7 +17,7 @@ DRAIN_SECONDS = 20
 # How long a connection that has had an answer may be without another request.
 IDLE_SECONDS = 75
 # How long a client may read nothing of an answer.
-UNREAD_SECONDS = 75
+STALLED_SECONDS = 75
 # Connections that wait to be accepted (Linux holds no more than net.core.somaxconn), and how many are so in a turn of
 # the event loop: libuv accepts but one from each socket, and probes would wait behind all others.
 BACKLOG, ACCEPTED_AT_ONCE = 4096, 128
@@ -44,7 +44,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
     first = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=is_dual)
     if sys.platform == "linux":
         # Else who reads no answer keeps his connection for ever, also when we have closed it: its buffer is not empty.
-        first.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+        first.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_SECONDS * 1000)
     return [first, *(first.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]
 
 

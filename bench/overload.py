@@ -31,7 +31,7 @@ DATA = Path("/var/tmp")
 PRODUCTS, CARTS, ACCOUNTS = 1000, 3000, 20
 TIMES = (2, 5, 10)
 KINDS = ("open", "closed")
-GOODPUT, PROBE_MS, SHED_MS, RECOVERY_SECONDS, GROWTH_MIB, SERVED = 0.9, 100.0, 1000.0, 5.0, 100.0, 0.99
+GOODPUT, PROBE_MS, SHED_MS, RECOVERY_SECONDS, GROWTH_MIB, SERVED = 0.9, 100.0, 200.0, 5.0, 100.0, 0.99
 
 
 def measure(store: str, folder: Path, seconds: float, only: Sequence[str]) -> tuple[list[Outcome], list[Fairness]]:

@@ -54,7 +54,7 @@ def test_each_aim_is_missed_by_what_breaks_it_alone() -> None:
     breaches = [
         GOOD._replace(goodput=890),
         GOOD._replace(with_retry_after=4999),
-        GOOD._replace(shed_p99_ms=1001),
+        GOOD._replace(shed_p99_ms=201),
         GOOD._replace(watched=slow),
         GOOD._replace(watched=CALM._replace(failed=["/healthz: 503"])),
         GOOD._replace(watched=CALM._replace(most_mib=201)),

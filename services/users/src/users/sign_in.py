@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from shopkit.errors import Unauthenticated, Unavailable
+from shopkit.errors import Unauthenticated
 from shopkit.values import Clock
 from users.account import InvalidCredentials, User, address_key, with_password
 from users.counts import Counts, counted
@@ -79,18 +79,15 @@ class SignIn:
         """The user, whose password this is. InvalidCredentials if not, also for an address that has no account.
 
         A place is taken in the limits before looking, so that no number of guesses at the same time slips through, and
-        given back unless the guess was wrong.
+        given back unless the guess was wrong. Who finds no room to have a password hashed has not touched the store.
         """
         turns = self._turns.setdefault(email_key, asyncio.Semaphore(AT_ONCE))
         with counted(self._counts.sign_ins):
             async with turns:
-                places = sign_in_buckets(self._settings, email_key, address)
-                await self._store.take(places, self._clock())
-                try:
+                with self._passwords.place():
+                    places = sign_in_buckets(self._settings, email_key, address)
+                    await self._store.take(places, self._clock())
                     right = await self._passwords.verify(user.password_hash if user else None, password)
-                except Unavailable:
-                    await self._store.give_back(places)
-                    raise
                 if user is None or not right:
                     raise InvalidCredentials
                 await self._store.give_back(places)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from shopkit.errors import RateLimited, RecordChanged
@@ -123,10 +123,13 @@ class MongoUserStore:
             taken.append(bucket)
 
     async def give_back(self, buckets: Sequence[Bucket]) -> None:
-        async with self._mongo.call("give_places_back") as database:
-            for bucket in buckets:
-                earlier = {"$subtract": ["$due", _milliseconds(bucket)]}
-                await database["buckets"].update_one({"_id": bucket.key}, [{"$set": {"due": earlier}}])
+        changes = [
+            UpdateOne({"_id": bucket.key}, [{"$set": {"due": {"$subtract": ["$due", _milliseconds(bucket)]}}}])
+            for bucket in buckets
+        ]
+        if changes:
+            async with self._mongo.call("give_places_back") as database:
+                await database["buckets"].bulk_write(changes, ordered=False)
 
     async def _move(self, bucket: Bucket, moment: datetime) -> datetime | None:
         """Takes a place if there is one, in one operation; the bucket's `due` before tells whether there was."""

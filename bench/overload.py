@@ -27,8 +27,8 @@ from bench.work import Work, list_page, sign_in
 from shopdev.mongod import MongodUnavailable
 
 DATA = Path("/var/tmp")
-# More carts than requests at once: two of one customer's stand in each other's way, which is another matter.
-PRODUCTS, CARTS, ACCOUNTS = 1000, 3000, 20
+# More carts and accounts than requests at once: two for one customer stand in each other's way, another matter.
+PRODUCTS, CARTS, ACCOUNTS = 1000, 3000, 300
 TIMES = (2, 5, 10)
 KINDS = ("open", "closed")
 GOODPUT, PROBE_MS, SHED_MS, RECOVERY_SECONDS, GROWTH_MIB, SERVED = 0.9, 100.0, 200.0, 5.0, 100.0, 0.99

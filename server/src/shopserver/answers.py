@@ -24,6 +24,9 @@ class Whole(NamedTuple):
 class Application(Protocol):
     """An ASGI application that is asked first."""
 
+    # Set by the server once it is told to stop: from then on it is not ready for more, though it still answers.
+    is_draining: bool
+
     def at_once(self, scope: Any) -> Whole | None:
         """The answer to a request (an ASGI scope), if nothing has to be waited for; None where it must be called.
 

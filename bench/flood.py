@@ -88,7 +88,7 @@ def flood(server: Server, work: Work, most: Limit, kind: str, times: int, second
     before = memory(pid).rss
     # An open load must not wait for workers; a closed one is its workers.
     asked, workers = (times * maximum, rate.WORKERS_MAX) if kind == "open" else (0, times * most.width)
-    with watching(url, pid) as watch, ThreadPoolExecutor(1) as pool:
+    with watching(server.probes[work.service], pid) as watch, ThreadPoolExecutor(1) as pool:
         recording = pool.submit(rate.record, work.load.requests, url, asked, seconds, workers)
         time.sleep(seconds)
         recovery = _recovery(url, work.load.requests, normal_ms)

@@ -27,6 +27,8 @@ class Server:
     database_pid: int | None = None
     product_ids: list[str] = field(default_factory=list)
     staff: Mapping[str, str] = field(default_factory=dict)
+    # Where health and metrics of a service are asked for.
+    probes: dict[str, str] = field(default_factory=dict)
 
     def call(
         self, method: str, service: str, path: str, status: int = 200, body: object = None, **headers: str

@@ -129,10 +129,12 @@ def running_shop(store: str, folder: Path, core: int) -> Iterator[Shop]:
         ports = {name: free_port() for name in SERVICES}
         addresses = {f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()}
         for name, port in ports.items():
+            probes_port = free_port()
             own = {"STORE_URL": _store_url(name, folder, shop.database_url), "PORT": str(port)}
+            own["PROBES_PORT"] = str(probes_port)
             service = Service(name, port, os.environ | addresses | own, folder / f"{name}.log")
             shop.services[name] = service
-            shop.urls[name] = service.url
+            shop.urls[name], shop.probes[name] = service.url, f"http://127.0.0.1:{probes_port}"
             shop.pids[name] = stack.enter_context(service.running(core)).pid
         yield shop
 

@@ -33,8 +33,7 @@ class Breaker:
     """Stops asking a neighbour that keeps failing; after a pause one call probes whether it is back."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._failures, self._retry_at = 0, 0.0
+        self._clock, self._failures, self._retry_at = clock, 0, 0.0
 
     def admit(self) -> bool:
         """Whether a call may be made now; while open, one may each pause."""

@@ -19,6 +19,4 @@ def start(seconds: float) -> None:
 def remaining(at_most: float) -> float:
     """Seconds left for a call that should take `at_most` seconds."""
     due = _due.get()
-    if due is None:
-        return at_most
-    return max(0.001, min(at_most, (due - asyncio.get_running_loop().time()) * SHARE))
+    return at_most if due is None else max(0.001, min(at_most, (due - asyncio.get_running_loop().time()) * SHARE))

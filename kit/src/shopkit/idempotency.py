@@ -82,8 +82,7 @@ class Key:
         if not hmac.compare_digest(found.fingerprint, self._fingerprint):
             raise IdempotencyKeyReused
         status, headers, body = msgspec.json.decode(self._cipher.decrypt(found.answer), type=Kept)
-        headers["Idempotency-Replayed"] = "true"
-        return Response(body, status_code=status, headers=headers, media_type=JSON)
+        return Response(body, status_code=status, headers={**headers, "Idempotency-Replayed": "true"}, media_type=JSON)
 
 
 async def once(request: ShopRequest, store: ReplayStore, clock: Clock, scope: str, work: Work[T]) -> Response[T]:

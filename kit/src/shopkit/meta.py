@@ -19,6 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from shopkit.errors import NotFound
 from shopkit.metrics import Metrics
 from shopkit.requests import JSON, ShopRequest
+from shopkit.settings import ServiceSettings
 
 # A check says "ok", or in words what is not.
 Check = Callable[[], str]
@@ -96,10 +97,18 @@ def tidy(request: Request[Any, Any, Any]) -> Redirect | None:
     return Redirect("../docs") if path.endswith(b"/docs/") else None
 
 
-def handlers() -> list[ControllerRouterHandler]:
+PROBES: list[ControllerRouterHandler] = [show_health, show_readiness, show_metrics]
+
+
+def probes(settings: ServiceSettings) -> list[ControllerRouterHandler]:
+    """Those on the service's own port: where those who watch have one for them, nobody else sees the metrics."""
+    return PROBES[:2] if settings.probes_port else PROBES
+
+
+def handlers(settings: ServiceSettings) -> list[ControllerRouterHandler]:
     """All of them; the page's script and style come from the package swagger-ui-py."""
     # Found without importing it, which would take longer than all the rest.
     viewer = distribution("swagger-ui-py").locate_file("swagger_ui/static")
     folders: list[PathType] = [Path(__file__).parent / "docs", Path(str(viewer))]
     page = create_static_files_router("/docs", folders, html_mode=True, include_in_schema=False, before_request=tidy)
-    return [show_service, show_health, show_readiness, show_metrics, show_contract, page]
+    return [show_service, *probes(settings), show_contract, page]

@@ -38,10 +38,8 @@ class Mongo:
     """One MongoDB database. `migrations` run in order; one that a crash cut short runs again."""
 
     def __init__(self, url: str, name: str, migrations: Sequence[Migration], metrics: Metrics) -> None:
-        self._url = url
-        self._name = name
+        self._url, self._name, self._metrics = url, name, metrics
         self._migrations = (make_replays, *migrations)
-        self._metrics = metrics
         self._client: AsyncMongoClient[Document] | None = None
 
     async def prepare(self) -> None:

@@ -21,10 +21,14 @@ BODY_LIMIT = 64 * 1024
 
 
 class Application(NamedTuple):
-    """`edge` is the ASGI application, `routes` its framework's part, `build` makes another one of the same routes."""
+    """`edge` is the ASGI application, `routes` its framework's part, `build` makes another one of the same routes.
+
+    `probes` is what a port of its own serves to those who watch.
+    """
 
     about: meta.About
     edge: Edge
+    probes: Edge
     routes: Litestar
     build: Callable[..., Litestar]
 
@@ -62,18 +66,18 @@ def service(
     contract = files(about.name).joinpath("openapi.json").read_bytes()
     checks = {**checks, "process": lambda: "draining" if edge.is_draining else "ok"}
     collaborators = {**collaborators, "meta": meta.Meta(about, metrics, checks, contract, reports or {})}
-    build = partial(
+    framework = partial(
         Litestar,
-        [*handlers, *meta.handlers()],
         request_class=ShopRequest,
         request_max_body_size=BODY_LIMIT,
         exception_handlers={Exception: pass_on},
         dependencies={name: provide(value) for name, value in collaborators.items()},
         logging_config=None,
     )
-
+    build = partial(framework, [*handlers, *meta.handlers(settings)])
     routes = build(openapi_config=None, lifespan=[lambda _: lifespan()])
     routes.state.verifier, routes.state.running_keys = verifier, set()
+    probes = Edge(framework(meta.PROBES, openapi_config=None), settings, metrics, log)
     edge = Edge(routes, settings, metrics, log)
     edge.ready_made = ready_made
-    return Application(about, edge, routes, build)
+    return Application(about, edge, probes, routes, build)

@@ -23,6 +23,7 @@ class ServiceSettings:
     host: str = setting("address to listen on", "127.0.0.1")
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = setting("port to listen on")
     shop_env: Literal["development", "production"] = setting("production refuses embedded storage", "development")
+    probes_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = setting("port of probes and metrics alone; 0: none", 0)
     log_level: Literal["debug", "info", "warning", "error"] = setting("least level that is logged", "info")
     log_format: Literal["json", "text"] = setting("one JSON object or one readable line an event", "json")
     max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = setting("requests at work at once; more are told 503", 256)

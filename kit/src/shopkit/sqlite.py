@@ -56,14 +56,11 @@ class Sqlite:
     """One SQLite file. `migrations` are scripts that run once each, in order, the first being number 1."""
 
     def __init__(self, path: str, migrations: Sequence[str], metrics: Metrics) -> None:
-        self._path = Path(path)
-        self._migrations = migrations
-        self._call = metrics.store_call
+        self._path, self._migrations, self._call = Path(path), migrations, metrics.store_call
         self._reader: sqlite3.Connection | None = None
         self._scanner: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
-        self._scans = ThreadPoolExecutor(1, "scan")
-        self._writes = ThreadPoolExecutor(1, "write")
+        self._scans, self._writes = ThreadPoolExecutor(1, "scan"), ThreadPoolExecutor(1, "write")
         self._waiting: list[Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
 

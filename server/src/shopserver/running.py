@@ -11,6 +11,7 @@ from typing import Any, cast
 from uvicorn import Config
 
 from shopserver.answers import Application
+from shopserver.beside import Watched, served_beside
 from shopserver.connection import Connection
 from shopserver.draining import DrainingServer
 from shopserver.output import unblocked_stdout
@@ -24,7 +25,7 @@ STALLED_SECONDS = 75
 BACKLOG, ACCEPTED_AT_ONCE = 4096, 128
 
 
-def serve(app: Application, host: str, port: int, linger: float = 0) -> None:
+def serve(app: Application, host: str, port: int, linger: float = 0, watched: Watched | None = None) -> None:
     """Serves until SIGTERM or SIGINT, `linger` seconds more, and then lets requests finish; a second one ends that.
 
     OSError if it cannot listen there.
@@ -36,7 +37,7 @@ def serve(app: Application, host: str, port: int, linger: float = 0) -> None:
     # For before uvicorn listens to signals, and for after.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
-    with unblocked_stdout():
+    with unblocked_stdout(), served_beside(watched, host):
         server.run(sockets)
 
 

@@ -89,9 +89,8 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
 
     about_us = provide(meta.Meta(about, metrics, {}, b""))
     collaborators = {"meta": about_us, "front": provide(front), "visit": Provide(visit)}
-    build = partial(
+    framework = partial(
         Litestar,
-        [*PAGES, meta.show_health, meta.show_readiness, meta.show_metrics],
         request_class=ShopRequest,
         request_max_body_size=FORM_LIMIT,
         exception_handlers={SignInNeeded: faults.ask_to_sign_in, Refused: faults.tell_refusal, Exception: pass_on},
@@ -99,7 +98,9 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
         compression_config=CompressionConfig("gzip", minimum_size=1000, gzip_compress_level=4, exclude=UNCOMPRESSED),
         logging_config=None,
     )
+    build = partial(framework, [*PAGES, *meta.probes(settings)])
+    probes = Edge(framework(meta.PROBES, openapi_config=None), settings, metrics, log)
     routes = build(openapi_config=None, lifespan=[lambda _: lifespan()])
     edge = Edge(routes, settings, metrics, log)
     edge.write = faults.writer(front)  # type: ignore[assignment]  # which asks for the parameters' names, too
-    return Application(about, edge, routes, build)
+    return Application(about, edge, probes, routes, build)

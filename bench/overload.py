@@ -123,8 +123,9 @@ def lines(store: str, seconds: float, outcomes: Sequence[Outcome], fair: Sequenc
         f"On {store}, {PRODUCTS:,} products, {seconds:g} s a flood: at a constant rate (open) or with so many requests"
         " at once (closed), as many times what saturates the service. By vegeta, which may not reach a rate: what was"
         " sent counts. The maximum is measured right before each; goodput is what was answered rightly in that time."
-        " Probes go over a new connection each, 20 a second, to the port that the service has for them; memory is RSS of"
-        " the process tree in MiB. Latency is normal when one call after the other takes at most twice as long as before, or 2 ms more (inf: not within"
+        " Probes go over a new connection each, 20 a second, to the port that the service has for them; memory is RSS"
+        " of the process tree in MiB. Latency is normal when one call after the other takes at most twice as long as"
+        " before, or 2 ms more (inf: not within"
         f" {RECOVERY_MOST_SECONDS:g} s). The polite caller asks 20 times a second; the greedy one, told from it"
         " by its Cart-Token, five times as often as all can be served."
     )

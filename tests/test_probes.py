@@ -1,5 +1,6 @@
 """A port of its own for those who watch, on every service as it runs in earnest."""
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -12,10 +13,10 @@ PROBES = ("/healthz", "/readyz", "/metrics")
 
 
 @pytest.mark.parametrize("name", ["users", "products", "carts", "storefront"])
-async def test_metrics_are_on_the_port_for_them_alone(name: str, tmp_path: Path) -> None:
+async def test_who_watches_has_a_port_of_his_own_until_the_end(name: str, tmp_path: Path) -> None:
     port = free_port()
     own = {"SESSION_SECRET": "s" * 32} if name == "storefront" else {"STORE_URL": f"sqlite:///{tmp_path}/{name}.db"}
-    service = await Process(name, PROBES_PORT=str(port), **own).start()
+    service = await Process(name, PROBES_PORT=str(port), LINGER_SECONDS="2", **own).start()
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as beside:
             answers = [await beside.get(path) for path in PROBES]
@@ -26,6 +27,15 @@ async def test_metrics_are_on_the_port_for_them_alone(name: str, tmp_path: Path)
         assert elsewhere == [404] * 4
         async with httpx.AsyncClient(base_url=service.url, timeout=20) as open_to_all:
             statuses = [(await open_to_all.get(path)).status_code for path in PROBES]
-        assert statuses == [200, 200, 404]
+            assert statuses == [200, 200, 404]
+            # Told to stop it serves on for a while, and says on both ports that it wants no more.
+            stopping = asyncio.create_task(asyncio.to_thread(service.stop))
+            while (answer := await open_to_all.get("/readyz")).status_code == 200:
+                await asyncio.sleep(0.05)
+            assert (answer.status_code, answer.json()["checks"]["process"]) == (503, "draining")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as beside:
+            answer = await beside.get("/readyz")
+            assert (answer.status_code, answer.json()["checks"]["process"]) == (503, "draining")
+        await stopping
     finally:
-        service.stop()
+        service.kill()

@@ -87,7 +87,8 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
         request.scope["state"]["visit"] = found
         return found
 
-    about_us = provide(meta.Meta(about, metrics, {}, b""))
+    checks: dict[str, meta.Check] = {"process": lambda: "draining" if edge.is_draining else "ok"}
+    about_us = provide(meta.Meta(about, metrics, checks, b""))
     collaborators = {"meta": about_us, "front": provide(front), "visit": Provide(visit)}
     framework = partial(
         Litestar,

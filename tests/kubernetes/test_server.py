@@ -1,4 +1,4 @@
-"""A real API server takes every object: kubectl apply --dry-run=server, which runs its defaults, checks and admission."""
+"""A real API server takes every object: kubectl apply --dry-run=server runs its defaults, checks and admission."""
 
 import json
 import os

@@ -133,9 +133,9 @@ def of_proxy(proxy: Object) -> Iterator[tuple[str, str, str]]:
 
 
 def backends(things: list[Object]) -> dict[tuple[str, str], str]:
-    """Where each path leads, whatever kind of object says so; "" where nobody answers.
+    """Where each path leads, whatever kind of object says so; empty where nobody answers.
 
-    A path counts as it is ("exact"), for whole segments below it ("segments"), or for all that begins so ("characters").
+    A path counts as it is ("exact"), for the segments below it ("segments"), or for all that begins so ("characters").
     """
     readers = {"Ingress": of_ingress, "HTTPRoute": of_route, "HTTPProxy": of_proxy}
     of_shop = [thing for thing in of_kind(things, *readers) if thing["metadata"]["name"] == "shop"]

@@ -4,14 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Request, Router
 from litestar.config.compression import CompressionConfig
 from litestar.di import Provide
 
 from shopkit import meta
 from shopkit.client import Hop
-from shopkit.edge import Edge
+from shopkit.edge import ALWAYS_SERVED, Edge
+from shopkit.errors import NotFound
 from shopkit.logs import start_logging
 from shopkit.metrics import Metrics
 from shopkit.requests import ShopRequest
@@ -66,6 +68,12 @@ PAGES = [
 ]
 
 
+async def as_sent(request: Request[Any, Any, Any]) -> None:
+    """A proxy that keeps these paths from the world looks at them as they were sent: /metrics%2F would pass it."""
+    if request.scope["raw_path"].decode("latin-1") not in ALWAYS_SERVED:
+        raise NotFound
+
+
 def create_app(settings: Settings, *, clock: Clock = now) -> Application:
     """The storefront; nothing is opened before it starts."""
     about = meta.About(NAME, version("trolley-storefront"), "The shop's pages.", {})
@@ -99,7 +107,7 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
         compression_config=CompressionConfig("gzip", minimum_size=1000, gzip_compress_level=4, exclude=UNCOMPRESSED),
         logging_config=None,
     )
-    build = partial(framework, [*PAGES, *meta.probes(settings)])
+    build = partial(framework, [*PAGES, Router("/", route_handlers=meta.probes(settings), before_request=as_sent)])
     probes = Edge(framework(meta.PROBES, openapi_config=None), settings, metrics, log)
     routes = build(openapi_config=None, lifespan=[lambda _: lifespan()])
     edge = Edge(routes, settings, metrics, log)

@@ -49,7 +49,7 @@ def contents(image: str, folder: Path) -> dict[str, tuple[object, ...]]:
         for member in archive:
             if member.name.split("/")[0] in ADDED:
                 file = archive.extractfile(member)
-                about = (member.type, oct(member.mode), member.uid, member.gid, member.mtime)
+                about = (member.type, oct(member.mode & 0o7777), member.uid, member.gid, member.mtime)
                 found[member.name] = (*about, file.read() if file else b"")
     return found
 

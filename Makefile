@@ -36,6 +36,11 @@ run: install ## Start the whole shop on this machine (trolley up)
 # Tests make thousands of databases and wait for each to be on the disk: they are in memory where that has 4 GB to spare.
 ROOM := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 { print "TMPDIR=/dev/shm" }')
 
+# One after the other: each builds, and needs the machine for itself.
+.PHONY: containers
+containers: install ## Build all images, test what they hold and run them (10 min); needs Docker
+	@$(BIN)/python -m pytest -q $(or $(ONLY),tests/images)
+
 # Bytecode is written whatever the environment says: tests start hundreds of processes, which all read the same modules.
 .PHONY: test
 test: install ## Run all tests; ONLY=services/carts runs some

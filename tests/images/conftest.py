@@ -30,6 +30,13 @@ def git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_after_the_other() -> None:
+    """Each builds or starts many: beside others they would take the time that all have."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.skip("`make containers` runs them, one after the other.")
+
+
 @pytest.fixture(scope="session")
 def base_image() -> str:
     """The base that images of tests are built on."""

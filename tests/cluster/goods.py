@@ -16,7 +16,7 @@ class NotStaged(Exception):
 
 
 class Goods:
-    """Teas for the carts, never sold out, and counted SKUs. The teas have the `word` in their names, nothing else has."""
+    """Teas for the carts, and counted SKUs. The teas have the `word` in their names, nothing else has."""
 
     def __init__(self, word: str, counted: int) -> None:
         self.word = word

@@ -34,8 +34,7 @@ class Breaker:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._failures = 0
-        self._retry_at = 0.0
+        self._failures, self._retry_at = 0, 0.0
 
     def admit(self) -> bool:
         """Whether a call may be made now; while open, one may each pause."""
@@ -71,8 +70,7 @@ class Hop:
     def __init__(self, target: str, base_url: str, metrics: Metrics, seconds: float = CALL_SECONDS) -> None:
         self._target, self._base, self._seconds = target, base_url.rstrip("/"), seconds
         self._calls = metrics.counter(f"{target}_calls", f"Calls to {target}", "outcome")
-        self._breaker = Breaker()
-        self._savings = RETRY_SAVINGS
+        self._breaker, self._savings = Breaker(), RETRY_SAVINGS
 
     async def __aenter__(self) -> None:
         connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30)

@@ -51,6 +51,7 @@ class Edge:
 
     write = staticmethod(problems.write)
     ready_made: ReadyMade = staticmethod(lambda *_: None)
+    is_draining = False
 
     def __init__(self, inner: Any, settings: ServiceSettings, metrics: Metrics, log: Logger) -> None:
         self._inner, self._metrics, self._log = inner, metrics, log

@@ -53,7 +53,7 @@ class Output(logging.StreamHandler[TextIO]):
 def start_logging(service: str, version: str, level: str, form: str) -> logging.Logger:
     """The service's logger, writing to stdout."""
     output = Output(form, service=service, version=version)
-    for name in (service, "shopkit", "uvicorn.error"):
+    for name in (service, "shopkit", "shopserver", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers = [output]
         logger.setLevel("WARNING" if name == "uvicorn.error" else level.upper())

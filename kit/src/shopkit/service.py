@@ -60,6 +60,7 @@ def service(
     """
     log = logs.start_logging(about.name, about.version, settings.log_level, settings.log_format)
     contract = files(about.name).joinpath("openapi.json").read_bytes()
+    checks = {**checks, "process": lambda: "draining" if edge.is_draining else "ok"}
     collaborators = {**collaborators, "meta": meta.Meta(about, metrics, checks, contract, reports or {})}
     build = partial(
         Litestar,

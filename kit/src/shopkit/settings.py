@@ -27,6 +27,7 @@ class ServiceSettings:
     log_format: Literal["json", "text"] = setting("one JSON object or one readable line an event", "json")
     max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = setting("requests at work at once; more are told 503", 256)
     request_timeout_ms: Annotated[int, msgspec.Meta(ge=1)] = setting("longest time a request may take", 10_000)
+    linger_seconds: Annotated[int, msgspec.Meta(ge=0, le=10)] = setting("how long all is served after SIGTERM", 0)
     trusted_proxies: tuple[str, ...] = setting("networks whose X-Forwarded-For is believed, split by commas", ())
 
     def faults(self) -> list[str]:

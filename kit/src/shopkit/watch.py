@@ -31,8 +31,7 @@ class StoreWatch:
         self._store, self._log, self._seconds = store, log, seconds
         # What was never there has failed before: the first failure is told in the log.
         self._failures = FAILURES_TO_BE_DOWN - 1
-        self._reason = "not reached yet"
-        self._prepared = False
+        self._reason, self._prepared = "not reached yet", False
 
     def check(self) -> str:
         """For readiness: "ok", or what is wrong."""

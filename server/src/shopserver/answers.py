@@ -24,6 +24,9 @@ class Whole(NamedTuple):
 class Application(Protocol):
     """An ASGI application that is asked first."""
 
+    # Set by the server once it is told to stop: from then on it is not ready for more, though it still answers.
+    is_draining: bool
+
     def at_once(self, scope: Any) -> Whole | None:
         """The answer to a request (an ASGI scope), if nothing has to be waited for; None where it must be called.
 
@@ -32,6 +35,12 @@ class Application(Protocol):
 
     def unreadable(self, status: int, detail: str) -> Whole:
         """What is told to a client of whose request nothing can be made: 400 or 413."""
+
+    def drain(self) -> None:
+        """Is told that the process was told to stop: it serves on, and says to who asks that it is not ready.
+
+        Called from a signal's handler, so between any two steps of anything.
+        """
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """ASGI 3."""

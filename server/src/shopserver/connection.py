@@ -1,5 +1,6 @@
 """A client's connection: HTTP/1.1 by uvicorn and httptools, with bounds on heads, and a way past uvicorn's task."""
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -8,20 +9,41 @@ from typing import Any, cast
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+from uvicorn.server import ServerState
 
-from shopserver.answers import Application, Whole
+from shopserver.answers import Application, RawHeaders, Whole
 
 # How long a new connection may be without the whole head of a request.
 HEAD_SECONDS = 10
+# A connection this old ends with its next answer, a share of up to a third later: behind an address that stands for
+# several replicas, who kept one for ever would never come to those that were added.
+AGE_SECONDS, AGE_SPREAD = 30.0, 1 / 3
+# With this header of an answer its connection ends by age another time: for who is better off at the same replica.
+KEPT = (b"connection", b"keep-alive")
 # As much of a head, or of what follows a body, is taken before it is whole.
 HEAD_BYTES = 32 * 1024
 # As much is parsed at once: of a whole read, 256 KiB of small requests, each would wait with thirty times its size.
 SLICE_BYTES = 4096
 # How soon it is looked again whether a client has read.
 UNREAD_SECONDS = 0.05
+# From this age on, and a part of its own up to a third of that, a connection ends with its next answer: behind a balancer of
+# connections, as Kubernetes' Service is, it asks one replica for as long as it lives, and a new one would get nothing.
+AGE_SECONDS, AGE_SPREAD = 30.0, 1 / 3
+# How long the end waits: for the first head on a connection, or the rest of one, and for a body whose request is answered.
+GRACE_SECONDS = 0.5
 # What tells how long a body is.
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+SILENT = logging.Logger("silent", logging.CRITICAL + 1)
 HEAD_CALLBACKS = ("on_message_begin", "on_url", "on_header", "on_headers_complete")
+
+
+class State(ServerState):
+    """What all connections share; `draw` gives a number from 0 to 1, another for each connection."""
+
+    def __init__(self, draw: Callable[[], float]) -> None:
+        super().__init__()
+        self.draw, self.is_draining = draw, False
 
 
 class Flow(FlowControl):
@@ -37,10 +59,20 @@ class Flow(FlowControl):
             super().resume_reading()
 
 
+class Shared(ServerState):
+    """What the connections of a server share; `spread` gives a number from 0 to 1, another one each time."""
+
+    def __init__(self, spread: Callable[[], float]) -> None:
+        super().__init__()
+        self.spread = spread
+        self.is_draining = False
+
+
 class Connection(HttpToolsProtocol):
     """One connection. What the application answers at once is written without a task."""
 
     flow: Flow
+    server_state: Shared
     _unfinished = 0
     _will_parse = False
     # The request that has its turn, of several that came; and what is told after the answers to all of them.
@@ -54,7 +86,18 @@ class Connection(HttpToolsProtocol):
         if self.client:
             # As who listens to both kinds of addresses sees one of IPv4.
             self.client = self.client[0].removeprefix("::ffff:"), self.client[1]
+        self._ends_at = self.loop.time() + AGE_SECONDS * (1 + AGE_SPREAD * self.server_state.draw())
         self.timeout_keep_alive_task = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
+        self._old_at = self.loop.time() + AGE_SECONDS * (1 + AGE_SPREAD * self.server_state.spread())
+
+    def is_idle(self) -> bool:
+        """Whether no request waits for its answer, or part of it."""
+        is_answered = self.cycle is None or self.cycle.response_complete
+        return is_answered and not self.pipeline and not self.flow.unparsed and not self.transport.is_closing()
+
+    def is_amid_a_request(self) -> bool:
+        """Whether a part of a request has come, or it was opened for one just now."""
+        return self.cycle is None or self._unfinished > 0 or self.cycle.more_body
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -120,7 +163,7 @@ class Connection(HttpToolsProtocol):
         self._unfinished = 0
         self._unset_keepalive_if_required()
         # Who was told that the connection ends is told nothing of what he sent behind that.
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and not self._is_over:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -134,6 +177,8 @@ class Connection(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             self.cycle.more_body = False
             super().on_message_complete()
+            if self._is_over:
+                self.transport.close()
 
     def on_response_complete(self) -> None:
         """See uvicorn."""
@@ -173,6 +218,7 @@ class Connection(HttpToolsProtocol):
                 head = message
             elif cycle.response_started or message.get("more_body") or not _has_length(head):
                 if not cycle.response_started:
+                    cycle.keep_alive &= not self._is_to_end(cycle, head["headers"])
                     await inner(head)
                 await inner(message)
             else:
@@ -191,12 +237,20 @@ class Connection(HttpToolsProtocol):
             self.loop.call_later(UNREAD_SECONDS, self._give, cycle, whole)
             return
         # Who waits to be asked for the body may send it or not.
-        cycle.keep_alive &= not cycle.waiting_for_100_continue
+        cycle.keep_alive &= not cycle.waiting_for_100_continue and not self._is_to_end(cycle, whole.headers)
         is_head = cycle.scope["method"] == "HEAD"
         self._write(whole._replace(body=b"") if is_head else whole, is_last=not cycle.keep_alive)
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
         self.on_response_complete()
+
+    def _is_to_end(self, cycle: RequestResponseCycle, headers: RawHeaders) -> bool:
+        """Whether this answer is the last, of an old connection or since the process is to stop."""
+        if not self.server_state.is_draining and (self.loop.time() < self._old_at or KEPT in headers):
+            return False
+        # Who still sends his body could lose the answer; who has asked for more already gets that first.
+        still_sends = cycle.more_body and any(name in FRAMING for name, _ in cycle.scope["headers"])
+        return not (still_sends or self.pipeline or self.flow.unparsed)
 
     def _end(self, status: int, detail: str) -> None:
         if self.transport.is_closing():
@@ -217,20 +271,26 @@ class Connection(HttpToolsProtocol):
         if self._last_words and has_turn and not self.transport.is_closing():
             self._write(self._last_words, is_last=True)
 
+    @staticmethod
+    def _is_working(cycle: RequestResponseCycle) -> bool:
+        return not cycle.response_complete and not cycle.disconnected
+
     def _leave(self, cycle: RequestResponseCycle | None) -> None:
         if cycle and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
 
-    def _write(self, whole: Whole, *, is_last: bool) -> None:
-        lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *whole.headers)]
-        lines += [b"connection: close\r\n"] if is_last else []
+    def _write(self, whole: Whole, *, is_last: bool, will_close: bool = True) -> None:
+        headers = (*self.server_state.default_headers, *whole.headers)
+        if is_last:
+            headers = (*(header for header in headers if header != KEPT), (b"connection", b"close"))
+        lines = [b"%b: %b\r\n" % header for header in headers]
         head = b"".join((STATUS_LINE[whole.status], *lines, b"\r\n"))
         if head.count(b"\n") != len(lines) + 2 or head.count(b"\r") != len(lines) + 2:
             # Whatever of a request has got into it, it makes no second answer of one.
             raise ValueError("A header has more than one line.")
         self.transport.write(head + whole.body)
-        if is_last:
+        if is_last and will_close:
             self.transport.close()
 
 

@@ -4,16 +4,17 @@ import gc
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from random import random
 from typing import Any, cast
 
-from uvicorn import Config, Server
+from uvicorn import Config
 
 from shopserver.answers import Application
 from shopserver.connection import Connection
+from shopserver.draining import DrainingServer
 from shopserver.output import unblocked_stdout
 
-# How long requests at work may take to finish once the process is told to stop.
-DRAIN_SECONDS = 20
 # How long a connection that has had an answer may be without another request.
 IDLE_SECONDS = 75
 # How long a client may read nothing of an answer.
@@ -23,16 +24,18 @@ STALLED_SECONDS = 75
 BACKLOG, ACCEPTED_AT_ONCE = 4096, 128
 
 
-def serve(app: Application, host: str, port: int) -> None:
-    """Serves until SIGTERM or SIGINT, then lets requests finish; OSError if it cannot listen there."""
+def serve(app: Application, host: str, port: int, linger: float = 0) -> None:
+    """Serves until SIGTERM or SIGINT, `linger` seconds more, and then lets requests finish; a second one ends that.
+
+    OSError if it cannot listen there.
+    """
     sockets = listen(host, port)
     # Requests make hardly any cycles of objects; looking for them took a fifth of the time.
     gc.set_threshold(20_000, 50, 100)
-    server = server_of(app)
-    # For before uvicorn listens to signals, and for after: it ends by raising again the one that ended it, which is no
-    # failure of ours.
+    server = server_of(app, linger)
+    # For before uvicorn listens to signals, and for after.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+        signal.signal(number, lambda *_: server.stop())
     with unblocked_stdout():
         server.run(sockets)
 
@@ -48,8 +51,9 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return [first, *(first.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]
 
 
-def server_of(app: Application) -> Server:
-    """uvicorn's server with our connections."""
+def server_of(app: Application, linger: float = 0, spread: Callable[[], float] = random) -> DrainingServer:
+    """uvicorn's server with our connections and our end; `spread` makes connections grow old at different times."""
     options: Any = {"proxy_headers": False, "server_header": False, "access_log": False, "log_config": None}
-    options |= {"timeout_keep_alive": IDLE_SECONDS, "timeout_graceful_shutdown": DRAIN_SECONDS, "backlog": BACKLOG}
-    return Server(Config(cast("Any", app), http=Connection, ws="none", interface="asgi3", lifespan="on", **options))
+    options |= {"timeout_keep_alive": IDLE_SECONDS, "backlog": BACKLOG, "lifespan": "on", "interface": "asgi3"}
+    config = Config(cast("Any", app), http=Connection, ws="none", **options)
+    return DrainingServer(config, app, linger, spread)

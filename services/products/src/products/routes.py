@@ -211,7 +211,8 @@ async def show_changes(
         # Asked over and over by each replica of carts: told in the log it would be all that is seen there.
         request.scope["state"]["is_quiet"] = True
         await changes.wait(cursor, deadline.remaining(wait_ms / 1000))
-    return request.answer(changes.after(cursor))
+    # A cursor means something to this replica alone.
+    return request.answer(changes.after(cursor), headers={"Connection": "keep-alive"})
 
 
 @get(

@@ -36,11 +36,5 @@ class Application(Protocol):
     def unreadable(self, status: int, detail: str) -> Whole:
         """What is told to a client of whose request nothing can be made: 400 or 413."""
 
-    def drain(self) -> None:
-        """Is told that the process was told to stop: it serves on, and says to who asks that it is not ready.
-
-        Called from a signal's handler, so between any two steps of anything.
-        """
-
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """ASGI 3."""

@@ -1,6 +1,5 @@
 """A client's connection: HTTP/1.1 by uvicorn and httptools, with bounds on heads, and a way past uvicorn's task."""
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -9,7 +8,6 @@ from typing import Any, cast
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 from uvicorn.server import ServerState
 
 from shopserver.answers import Application, RawHeaders, Whole
@@ -27,23 +25,9 @@ HEAD_BYTES = 32 * 1024
 SLICE_BYTES = 4096
 # How soon it is looked again whether a client has read.
 UNREAD_SECONDS = 0.05
-# From this age on, and a part of its own up to a third of that, a connection ends with its next answer: behind a balancer of
-# connections, as Kubernetes' Service is, it asks one replica for as long as it lives, and a new one would get nothing.
-AGE_SECONDS, AGE_SPREAD = 30.0, 1 / 3
-# How long the end waits: for the first head on a connection, or the rest of one, and for a body whose request is answered.
-GRACE_SECONDS = 0.5
 # What tells how long a body is.
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
-SILENT = logging.Logger("silent", logging.CRITICAL + 1)
 HEAD_CALLBACKS = ("on_message_begin", "on_url", "on_header", "on_headers_complete")
-
-
-class State(ServerState):
-    """What all connections share; `draw` gives a number from 0 to 1, another for each connection."""
-
-    def __init__(self, draw: Callable[[], float]) -> None:
-        super().__init__()
-        self.draw, self.is_draining = draw, False
 
 
 class Flow(FlowControl):
@@ -86,7 +70,6 @@ class Connection(HttpToolsProtocol):
         if self.client:
             # As who listens to both kinds of addresses sees one of IPv4.
             self.client = self.client[0].removeprefix("::ffff:"), self.client[1]
-        self._ends_at = self.loop.time() + AGE_SECONDS * (1 + AGE_SPREAD * self.server_state.draw())
         self.timeout_keep_alive_task = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
         self._old_at = self.loop.time() + AGE_SECONDS * (1 + AGE_SPREAD * self.server_state.spread())
 
@@ -163,7 +146,7 @@ class Connection(HttpToolsProtocol):
         self._unfinished = 0
         self._unset_keepalive_if_required()
         # Who was told that the connection ends is told nothing of what he sent behind that.
-        if not self.transport.is_closing() and not self._is_over:
+        if not self.transport.is_closing():
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -177,8 +160,6 @@ class Connection(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             self.cycle.more_body = False
             super().on_message_complete()
-            if self._is_over:
-                self.transport.close()
 
     def on_response_complete(self) -> None:
         """See uvicorn."""
@@ -271,16 +252,12 @@ class Connection(HttpToolsProtocol):
         if self._last_words and has_turn and not self.transport.is_closing():
             self._write(self._last_words, is_last=True)
 
-    @staticmethod
-    def _is_working(cycle: RequestResponseCycle) -> bool:
-        return not cycle.response_complete and not cycle.disconnected
-
     def _leave(self, cycle: RequestResponseCycle | None) -> None:
         if cycle and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
 
-    def _write(self, whole: Whole, *, is_last: bool, will_close: bool = True) -> None:
+    def _write(self, whole: Whole, *, is_last: bool) -> None:
         headers = (*self.server_state.default_headers, *whole.headers)
         if is_last:
             headers = (*(header for header in headers if header != KEPT), (b"connection", b"close"))
@@ -290,7 +267,7 @@ class Connection(HttpToolsProtocol):
             # Whatever of a request has got into it, it makes no second answer of one.
             raise ValueError("A header has more than one line.")
         self.transport.write(head + whole.body)
-        if is_last and will_close:
+        if is_last:
             self.transport.close()
 
 

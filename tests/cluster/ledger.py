@@ -13,7 +13,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -81,7 +81,7 @@ def report_of(entries: list[Entry], late_seconds: float = 0.0) -> Report:
 
 
 class Ledger:
-    """Constant load with books. `make_staff` gives an address the role that may change stock."""
+    """Constant load with books. `make_staff` gives an address the role that may change stock; `acts`: these alone."""
 
     def __init__(
         self,
@@ -94,11 +94,12 @@ class Ledger:
         seconds: float = 300,
         timeout_seconds: float = 5,
         seed: int = 1,
+        acts: Sequence[str] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._make_staff, self._rate, self._seconds = folder, make_staff, rate, seconds
         self._caller = Caller(folder, retries=retries, seconds=timeout_seconds)
-        self._traffic = Traffic(addresses, self._caller, random.Random(seed))
+        self._traffic = Traffic(addresses, self._caller, random.Random(seed), acts)
         self._thread = Thread(target=self._run, name="ledger", daemon=True)
         self._is_running, self._is_stopped = Event(), Event()
         self._error: BaseException | None = None

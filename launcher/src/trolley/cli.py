@@ -23,6 +23,7 @@ LAST_PORT = 65535
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 products = typer.Typer(help="What concerns the products service.")
 app.add_typer(products, name="products")
+app.add_typer(cluster.mongodb, name="mongodb")
 app.command()(cluster.secrets)
 FirstPort = Annotated[
     int,

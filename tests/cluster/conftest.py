@@ -8,6 +8,7 @@ Settings, all from the environment:
                      nodes must be able to pull everybody's images, and no node is killed
     SHOP_INGRESS     where the Ingress controller listens (http://127.0.0.1:30080)
     SHOP_REGISTRY    where images are pushed to and pulled from (localhost:5000, as overlays/dev says)
+    SHOP_TAG         what images are called (dev)
     SHOP_NAMESPACE   trolley; with any other name the shop's host is NAME.localhost
     SHOP_KEEP        1: uses a shop that is there already, and leaves it; for work on these tests
 """
@@ -24,7 +25,7 @@ import pytest
 from shopdev.fixtures import require
 
 from .images import publish
-from .installation import REGISTRY, ROOT, Installation, Machine
+from .installation import REGISTRY, ROOT, TAG, Installation, Machine
 from .kubectl import is_cluster_there
 from .ledger import Ledger
 from .outside import Outside
@@ -66,7 +67,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory, results: Results) -> 
         made.wait(120)
         yield made
         return
-    publish("dev")
+    publish()
     made.kubectl.remove()
     made.seconds = made.install()
     yield made
@@ -77,7 +78,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory, results: Results) -> 
 @pytest.fixture(scope="session")
 def outside(installation: Installation) -> Iterator[Outside]:
     """A namespace beside the shop."""
-    with Outside(f"{NAMESPACE}-outside", f"{REGISTRY}/trolley/tools:dev") as found:
+    with Outside(f"{NAMESPACE}-outside", f"{REGISTRY}/trolley/tools:{TAG}") as found:
         yield found
 
 

@@ -3,16 +3,15 @@
 import os
 import sys
 
-from .installation import REGISTRY, ROOT, SERVICES, Machine
+from .installation import NEXT, REGISTRY, ROOT, SERVICES, TAG, Machine
 from .kubectl import run
 
 BUILD_SECONDS = 1200
 FOREIGN = ("mongo", "prometheus")
-NEXT = "next"
 STANDINS = [sys.executable, "-m", "tests.images.standins"]
 
 
-def publish(tag: str) -> None:
+def publish() -> None:
     """Builds and pushes all five; with a CLUSTER, puts stand-ins of the others' images into its nodes too.
 
     BASE is the image to build on, by default what the Dockerfile says; where nothing can be pulled, a Debian made here.
@@ -20,17 +19,17 @@ def publish(tag: str) -> None:
     machine = Machine.given()
     base = os.environ.get("BASE") or (run([*STANDINS, "base"], BUILD_SECONDS, cwd=ROOT).strip() if machine else "")
     chosen = [f"BASE={base}"] if base else []
-    run(["make", "--no-print-directory", "images", f"TAG={tag}", *chosen], BUILD_SECONDS, cwd=ROOT)
+    run(["make", "--no-print-directory", "images", f"TAG={TAG}", *chosen], BUILD_SECONDS, cwd=ROOT)
     if machine is not None:
         machine.load(*run([*STANDINS, *FOREIGN], BUILD_SECONDS, cwd=ROOT).split())
     for name in SERVICES:
         # Another version: the same code, known by its label, and another digest.
         image = f"trolley/{name}:{NEXT}"
-        recipe = f"FROM trolley/{name}:{tag}\nLABEL org.opencontainers.image.version={NEXT}\n"
+        recipe = f"FROM trolley/{name}:{TAG}\nLABEL org.opencontainers.image.version={NEXT}\n"
         run(["docker", "build", "--quiet", f"--tag={image}", "-"], BUILD_SECONDS, send=recipe)
         run(["docker", "tag", image, f"{REGISTRY}/{image}"])
         run(["docker", "push", "--quiet", f"{REGISTRY}/{image}"], BUILD_SECONDS)
-    run(["make", "--no-print-directory", "push", f"REGISTRY={REGISTRY}", f"TAG={tag}"], BUILD_SECONDS, cwd=ROOT)
+    run(["make", "--no-print-directory", "push", f"REGISTRY={REGISTRY}", f"TAG={TAG}"], BUILD_SECONDS, cwd=ROOT)
 
 
 def digest(name: str, tag: str) -> str:

@@ -17,6 +17,9 @@ OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "dev"
 SERVICES = {"users": 3000, "products": 3001, "carts": 3002, "storefront": 8080}
 # Where the Ingress controller of the cluster listens for this machine.
 INGRESS = os.environ.get("SHOP_INGRESS", "http://127.0.0.1:30080")
+# What images are called; overlays/dev says "dev".
+TAG = os.environ.get("SHOP_TAG", "dev")
+NEXT = f"{TAG}-next"
 REGISTRY = os.environ.get("SHOP_REGISTRY", "localhost:5000")
 READY_SECONDS = 300
 
@@ -35,7 +38,9 @@ patches:
     patch: |
       - {{op: replace, path: /spec/rules/0/host, value: grafana.{host}}}
       - {{op: replace, path: /spec/tls/0/hosts/0, value: grafana.{host}}}
+images:
 """
+IMAGE = "  - {{name: {registry}/trolley/{name}, newTag: {tag}}}\n"
 
 
 @dataclass
@@ -70,6 +75,7 @@ class Installation:
         folder = self.folder / self.namespace
         folder.mkdir(parents=True, exist_ok=True)
         beside = BESIDE.format(namespace=self.namespace, overlay=os.path.relpath(OVERLAY, folder), host=self.host)
+        beside += "".join(IMAGE.format(registry=REGISTRY, name=name, tag=TAG) for name in (*SERVICES, "tools"))
         (folder / "kustomization.yaml").write_text(beside)
         return folder
 

@@ -15,7 +15,7 @@ from tests.test_shop import *  # noqa: F403
 from . import kubectl as cluster
 from .conftest import Begin
 from .images import digest
-from .installation import SERVICES, Installation
+from .installation import SERVICES, TAG, Installation
 from .results import Results
 
 # A change on one replica is read on the others within a second, and `rotate-keys --now` reaches them within a minute.
@@ -96,7 +96,7 @@ def duration(installation: Installation, results: Results) -> Iterator[None]:
 def test_the_images_were_pulled_from_the_registry(installation: Installation, begin: Begin, results: Results) -> None:
     for name in SERVICES:
         for pod in installation.kubectl.pods(name):
-            assert pod.images == (digest(name, "dev"),), pod
+            assert pod.images == (digest(name, TAG),), pod
     with begin() as ledger:
         ledger.wait(5)
     results.settle_without_failures(1, "the first 5 s of load", ledger)

@@ -8,8 +8,8 @@ from .installation import SERVICES, Installation
 from .kubectl import until
 from .results import Results
 
-# So that the test need not wait for the 5 minutes after which the shop's own autoscalers shrink, nor take all of a small
-# machine to make them grow.
+# The shop's own autoscalers shrink after 5 minutes, for which the test need not wait; nor need it take a small machine
+# whole to make them grow.
 HASTY = {
     "spec": {
         "metrics": [

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from .conftest import Begin
-from .images import NEXT, digest
-from .installation import SERVICES, Installation
+from .images import digest
+from .installation import NEXT, SERVICES, TAG, Installation
 from .kubectl import NAME, Refused, until
 from .results import Results
 
@@ -62,7 +62,7 @@ def test_another_version_and_back_without_a_failed_request(
         settled(installation)
         back = time.monotonic() - began
         for name in SERVICES:
-            assert versions(installation, name) == {digest(name, "dev")}
+            assert versions(installation, name) == {digest(name, TAG)}
     results.settle_without_failures(4, f"back with `kubectl rollout undo deployment ...` ({back:.0f} s)", ledger)
 
 

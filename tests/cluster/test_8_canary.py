@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from .conftest import Begin, artefacts
-from .images import NEXT, digest
-from .installation import REGISTRY, ROOT, Installation
+from .images import digest
+from .installation import NEXT, REGISTRY, ROOT, Installation
 from .kubectl import INSTANCE, Pod, until
 from .results import Results
 

@@ -32,6 +32,11 @@ run: install ## Start the whole shop on this machine (trolley up)
 # Tests make thousands of databases and wait for each to be on the disk: they are in memory where that has 4 GB to spare.
 ROOM := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 { print "TMPDIR=/dev/shm" }')
 
+# One after the other: they share a cluster, and each needs the machine for itself.
+.PHONY: cluster
+cluster: install ## The nine tests on the cluster of KUBECONFIG, under load; writes docs/cluster.md (15 min)
+	@$(BIN)/python -m pytest -q $(or $(ONLY),tests/cluster)
+
 # Bytecode is written whatever the environment says: tests start hundreds of processes, which all read the same modules.
 .PHONY: test
 test: install ## Run all tests; ONLY=services/carts runs some

@@ -102,14 +102,7 @@ def test_nobody_reaches_anybody_else(things: list[Object]) -> None:
     assert beyond == [
         ("from-ingress-controller", "ingress", ["namespaceSelector", "podSelector"]),
         ("names", "egress", ["namespaceSelector", "podSelector"]),
-        ("prometheus", "egress", ["ipBlock"]),
     ]
-
-
-def test_production_opens_one_address_of_the_api_server(rendered: Rendered) -> None:
-    rules = one(rendered("production"), "NetworkPolicy", "prometheus")["spec"]["egress"]
-    (api,) = (rule for rule in rules if "ipBlock" in rule["to"][0])
-    assert api["to"][0]["ipBlock"]["cidr"].endswith("/32")
 
 
 def backends(things: list[Object]) -> dict[str, str]:

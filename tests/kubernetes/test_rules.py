@@ -50,23 +50,18 @@ def test_the_namespace_refuses_what_is_not_restricted(things: list[Object]) -> N
         assert namespace["metadata"]["labels"][f"pod-security.kubernetes.io/{mode}-version"] == "v1.34"
 
 
-def test_every_workload_has_an_account_of_its_own_and_prometheus_alone_a_token(things: list[Object]) -> None:
+def test_every_workload_has_an_account_of_its_own_and_no_token(things: list[Object]) -> None:
     accounts = {thing["metadata"]["name"]: thing for thing in of_kind(things, "ServiceAccount")}
     for workload in workloads(things):
         pods, name = template(workload)["spec"], template(workload)["metadata"]["labels"]["app.kubernetes.io/name"]
         assert pods["serviceAccountName"] == name, label(workload)
         assert accounts[name]["automountServiceAccountToken"] is False
-        assert pods["automountServiceAccountToken"] is (name == "prometheus"), label(workload)
+        assert pods["automountServiceAccountToken"] is False, label(workload)
         assert pods["enableServiceLinks"] is False, label(workload)
 
 
-def test_prometheus_may_read_pods_of_its_namespace_and_nobody_may_anything_else(things: list[Object]) -> None:
-    assert not list(of_kind(things, "ClusterRole", "ClusterRoleBinding"))
-    (role,) = of_kind(things, "Role")
-    assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
-    (binding,) = of_kind(things, "RoleBinding")
-    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "prometheus", "namespace": "trolley"}]
-    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+def test_nobody_has_any_right_on_the_cluster(things: list[Object]) -> None:
+    assert not list(of_kind(things, "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"))
 
 
 def test_no_secret_lies_in_the_tree(things: list[Object]) -> None:
@@ -165,7 +160,8 @@ def test_services_and_selectors_find_the_pods_that_they_mean(things: list[Object
             for workload in workloads(things)
             if service["spec"]["selector"].items() <= template(workload)["metadata"]["labels"].items()
         ]
-        assert len(chosen) == 1, name
+        # The addresses for Prometheus are those of two versions, where there are two.
+        assert len(chosen) == 1 or name == "carts-pods", name
         for port in service["spec"]["ports"]:
             (target,) = (
                 given

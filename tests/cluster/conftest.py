@@ -10,7 +10,7 @@ Settings, all from the environment:
     SHOP_REGISTRY    where images are pushed to and pulled from (localhost:5000, as overlays/dev says)
     SHOP_TAG         what images are called (dev)
     SHOP_NAMESPACE   trolley; with any other name the shop's host is NAME.localhost
-    SHOP_KEEP        1: uses a shop that is there already, and leaves it; for work on these tests
+    SHOP_KEEP        1: uses images and a shop that are there already, and leaves the shop; for work on these tests
 """
 
 import os
@@ -67,7 +67,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory, results: Results) -> 
         made.wait(120)
         yield made
         return
-    publish()
+    if not KEEPS:
+        publish()
     made.kubectl.remove()
     made.seconds = made.install()
     yield made

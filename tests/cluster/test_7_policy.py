@@ -25,7 +25,7 @@ OPEN = {
     "mongodb": {"mongodb"},
     "mongodb-prepare": {"mongodb"},
     "backup": {"mongodb"},
-    "prometheus": {*SERVICES, "the API server"},
+    "prometheus": set(SERVICES),
     "grafana": {"prometheus"},
     "outside": {"outside", "the API server"},
 }

@@ -34,6 +34,17 @@ IDLE = (
     "swagger_ui/static/swagger-ui.js",
     "swagger_ui/static/*.map",
 )
+# The launcher's alone: a service writes no colours, and calls others by another client.
+LAUNCHER = (
+    "httpcore/*",
+    "httpx/*",
+    "litestar/cli",
+    "litestar/testing",
+    "markdown_it/*",
+    "pygments/*",
+    "rich/*",
+    "rich_click/*",
+)
 # Of Babel's languages, those the storefront speaks (in every country), and what all build on.
 LANGUAGES = ("root", "en", "zh")
 
@@ -42,7 +53,7 @@ def needs(folder: Path, lock: Path) -> None:
     """What the lock names, checked by its hashes, without what nothing reads."""
     install = ["install", "--require-hashes", "--only-binary", ":all:", "--no-deps", "--no-compile", "--target", folder]
     subprocess.run([*PIP, *install, "-r", lock], check=True)
-    for pattern in IDLE:
+    for pattern in IDLE if lock.stem == "launcher" else IDLE + LAUNCHER:
         for path in list(folder.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in folder.glob("babel/locale-data/*.dat"):

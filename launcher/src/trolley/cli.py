@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
-from trolley import cluster
+from trolley import cluster, keeping
 from trolley.options import FAILED, INTERRUPTED, MISUSED, Data, MongodbUrl, StoreKind, fail, plan_of, require_store
 from trolley.services import IN_A_ROW, CannotStart, Plan, Store
 
@@ -25,6 +25,8 @@ products = typer.Typer(help="What concerns the products service.")
 app.add_typer(products, name="products")
 app.add_typer(cluster.mongodb, name="mongodb")
 app.command()(cluster.secrets)
+app.command()(keeping.backup)
+app.command()(keeping.restore)
 FirstPort = Annotated[
     int,
     typer.Option(

@@ -80,6 +80,9 @@ def test_a_needed_setting_that_cannot_be_read_is_told_too(capsys: pytest.Capture
         ("PORT", "65536"),
         ("MAX_IN_FLIGHT", "0"),
         ("REQUEST_TIMEOUT_MS", "0"),
+        ("LINGER_SECONDS", "-1"),
+        ("LINGER_SECONDS", "11"),
+        ("LINGER_SECONDS", "a while"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,the one in front"),
     ],
 )

@@ -28,6 +28,7 @@ class App:
     left: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     has_ended: bool = False
+    is_draining: bool = False
 
     def at_once(self, scope: Any) -> Whole | None:
         self.asked.append(scope["path"])

@@ -105,6 +105,11 @@ class DrainingServer(Server):
         tasks = list(self._shared.tasks)
         for task in tasks:
             task.cancel("The process ends.")
+        uvicorns = logging.getLogger("uvicorn.error")
+        level = uvicorns.level
+        # It is told once, below, and not with a traceback for each.
+        uvicorns.setLevel(logging.CRITICAL)
         if tasks:
             await asyncio.wait(tasks, timeout=CANCELLED_SECONDS)
+        uvicorns.setLevel(level)
         return {"abandoned": counts["in_flight"], "reason": reason}

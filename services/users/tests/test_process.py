@@ -134,3 +134,19 @@ async def test_replicas_that_start_at_once_are_one_service(store_url: str, repli
     finally:
         for service in services:
             service.stop()
+
+
+async def test_told_to_stop_it_serves_on_and_lets_go_of_its_store(store_url: str) -> None:
+    service = await Process("users", STORE_URL=store_url, LINGER_SECONDS="1").start()
+    async with httpx.AsyncClient(base_url=service.url) as client:
+        person = await Visitor(client, "ana@example.test").register()
+        ending = asyncio.create_task(asyncio.to_thread(service.stop))
+        down = await ready(client, 503)
+        assert down["checks"] == {"store": "ok", "process": "draining"}
+        answer = await person.call("PATCH", "/me", {"name": "late"})
+        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        await asyncio.wait_for(ending, 15)
+    if store_url.startswith("sqlite"):
+        assert not Path(f"{store_url.removeprefix('sqlite:///')}-wal").exists()
+    async with Process("users", STORE_URL=store_url) as again, httpx.AsyncClient(base_url=again.url) as client:
+        assert (await Visitor(client, "ana@example.test").login()).tokens["user"]["name"] == "late"

@@ -1,6 +1,7 @@
 """Who reaches whom: by the network policies, and from outside by the Ingress and what stands for it."""
 
 import json
+import re
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -173,3 +174,13 @@ def test_grafana_has_a_host_of_its_own_and_all_hosts_have_tls(things: list[Objec
         hosts.add(proxy["spec"]["virtualhost"]["fqdn"])
     assert len(hosts) == 2
     assert f"grafana.{min(hosts, key=len)}" == max(hosts, key=len)
+
+
+def test_the_picture_shows_exactly_these_edges() -> None:
+    drawn = (TREE / "docs/images/deployment.dot").read_text()
+    arrows = {
+        tuple(name.strip('"') for name in arrow) for arrow in re.findall(r'^ +([\w"-]+) -> ([\w"-]+)', drawn, re.M)
+    }
+    inside = {(source, target) for source, target, _ in ALLOWED}
+    outside = {("ingress", name) for name in (*SERVICES, "grafana")} | {("world", "ingress")}
+    assert arrows == inside | outside

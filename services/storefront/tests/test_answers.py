@@ -257,3 +257,15 @@ async def test_the_visitors_address_is_what_limits_count_by(storefront: Storefro
     assert (await shopper.sign_in(shop.register())).path == "/account"
     assert SECRET not in (await shopper.get("/account")).html
     assert lines_of(await shopper.get("/cart")) == {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/metrics%2F", "/metrics%2f", "//metrics", "/metrics/", "/healthz%2F", "/api%2Fv1%2Fmetrics", "/api/v1/metrics"],
+)
+async def test_a_disguise_does_not_open_what_a_proxy_keeps_closed(shopper: Shopper, path: str) -> None:
+    request = shopper.client.build_request("GET", "/")
+    request.url = request.url.copy_with(raw_path=path.encode())
+    answer = await shopper.client.send(request)
+    assert answer.request.url.raw_path == path.encode()
+    assert answer.status_code == 404

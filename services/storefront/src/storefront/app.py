@@ -4,14 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Request, Router
 from litestar.config.compression import CompressionConfig
 from litestar.di import Provide
 
 from shopkit import meta
 from shopkit.client import Hop
-from shopkit.edge import Edge
+from shopkit.edge import ALWAYS_SERVED, Edge
+from shopkit.errors import NotFound
 from shopkit.logs import start_logging
 from shopkit.metrics import Metrics
 from shopkit.requests import ShopRequest
@@ -66,6 +68,15 @@ PAGES = [
 ]
 
 
+PROBED = [meta.show_health, meta.show_readiness, meta.show_metrics]
+
+
+async def as_sent(request: Request[Any, Any, Any]) -> None:
+    """A proxy that keeps these paths from the world looks at them as they were sent: /metrics%2F would pass it."""
+    if request.scope["raw_path"].decode("latin-1") not in ALWAYS_SERVED:
+        raise NotFound
+
+
 def create_app(settings: Settings, *, clock: Clock = now) -> Application:
     """The storefront; nothing is opened before it starts."""
     about = meta.About(NAME, version("trolley-storefront"), "The shop's pages.", {})
@@ -91,7 +102,7 @@ def create_app(settings: Settings, *, clock: Clock = now) -> Application:
     collaborators = {"meta": about_us, "front": provide(front), "visit": Provide(visit)}
     build = partial(
         Litestar,
-        [*PAGES, meta.show_health, meta.show_readiness, meta.show_metrics],
+        [*PAGES, Router("/", route_handlers=PROBED, before_request=as_sent)],
         request_class=ShopRequest,
         request_max_body_size=FORM_LIMIT,
         exception_handlers={SignInNeeded: faults.ask_to_sign_in, Refused: faults.tell_refusal, Exception: pass_on},

@@ -12,9 +12,7 @@ import msgspec
 from shopkit.client import Hop
 from shopkit.errors import Unauthenticated, Unavailable
 
-AUDIENCE = "trolley"
-TYPE = "at+jwt"
-ALGORITHM = "EdDSA"
+AUDIENCE, TYPE, ALGORITHM = "trolley", "at+jwt", "EdDSA"
 # `exp` is checked at each use, below; `iat` not at all: the clock of another machine may be ahead.
 OPTIONS: Any = {"require": ["exp", "iat", "sub", "aud", "iss", "jti"], "verify_exp": False, "verify_iat": False}
 LEEWAY_SECONDS = 5

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -106,33 +106,53 @@ def test_nobody_reaches_anybody_else(things: list[Object]) -> None:
     ]
 
 
-def backends(things: list[Object]) -> dict[str, str]:
-    """Where each prefix leads, whatever kind of object says so; "" where nobody answers."""
-    found = dict[str, str]()
-    for ingress in of_kind(things, "Ingress"):
-        if ingress["metadata"]["name"] == "shop":
-            for path in ingress["spec"]["rules"][0]["http"]["paths"]:
-                assert path["pathType"] == "Prefix"
-                found[path["path"]] = path["backend"]["service"]["name"].replace("closed", "")
-    for route in of_kind(things, "HTTPRoute"):
-        if route["metadata"]["name"] == "shop":
-            for rule in route["spec"]["rules"]:
-                (target,) = rule.get("backendRefs", [{"name": ""}])
-                assert target["name"] == "" or target["port"] == SERVICES[target["name"]]
-                found |= {match["path"]["value"]: target["name"] for match in rule["matches"]}
-    for proxy in of_kind(things, "HTTPProxy"):
-        for rule in proxy["spec"]["routes"]:
-            if len(rule["conditions"]) == 1:
-                targets = rule.get("services", [{"name": ""}])
-                assert len(targets) == 1 or sum(target["weight"] for target in targets) == 100
-                found[rule["conditions"][0]["prefix"]] = targets[0]["name"]
-    return found
+def of_ingress(ingress: Object) -> Iterator[tuple[str, str, str]]:
+    """Where an Ingress leads: how a path counts, the path, the backend."""
+    for path in ingress["spec"]["rules"][0]["http"]["paths"]:
+        assert path["pathType"] == "Prefix"
+        yield "segments", path["path"], path["backend"]["service"]["name"].replace("closed", "")
 
 
-def leads_to(routes: dict[str, str], path: str) -> str:
-    """The backend of a path: that of its longest prefix, by whole segments."""
-    fitting = [prefix for prefix in routes if f"{path}/".startswith(f"{prefix.rstrip('/')}/")]
-    return routes[max(fitting, key=len)]
+def of_route(route: Object) -> Iterator[tuple[str, str, str]]:
+    """As above, of an HTTPRoute."""
+    for rule in route["spec"]["rules"]:
+        (target,) = rule.get("backendRefs", [{"name": ""}])
+        assert target["name"] == "" or target["port"] == SERVICES[target["name"]]
+        for match in rule["matches"]:
+            yield "segments", match["path"]["value"], target["name"]
+
+
+def of_proxy(proxy: Object) -> Iterator[tuple[str, str, str]]:
+    """As above, of an HTTPProxy."""
+    for rule in proxy["spec"]["routes"]:
+        if len(rule["conditions"]) == 1:
+            targets = rule.get("services", [{"name": ""}])
+            assert len(targets) == 1 or sum(target["weight"] for target in targets) == 100
+            ((kind, path),) = rule["conditions"][0].items()
+            yield {"exact": "exact", "prefix": "characters"}[kind], path, targets[0]["name"]
+
+
+def backends(things: list[Object]) -> dict[tuple[str, str], str]:
+    """Where each path leads, whatever kind of object says so; empty where nobody answers.
+
+    A path counts as it is ("exact"), for the segments below it ("segments"), or for all that begins so ("characters").
+    """
+    readers = {"Ingress": of_ingress, "HTTPRoute": of_route, "HTTPProxy": of_proxy}
+    of_shop = [thing for thing in of_kind(things, *readers) if thing["metadata"]["name"] == "shop"]
+    return {(kind, path): name for thing in of_shop for kind, path, name in readers[thing["kind"]](thing)}
+
+
+def fits(kind: str, given: str, path: str) -> bool:
+    """Whether a path is meant by one that is given."""
+    if kind == "segments":
+        return f"{path}/".startswith(f"{given.rstrip('/')}/")
+    return path.startswith(given) if kind == "characters" else path == given
+
+
+def leads_to(routes: dict[tuple[str, str], str], path: str) -> str:
+    """The backend of a path: exactly given, else by the longest that fits."""
+    fitting = [(kind == "exact", len(given), name) for (kind, given), name in routes.items() if fits(kind, given, path)]
+    return max(fitting)[2]
 
 
 @pytest.mark.parametrize("name", ["users", "products", "carts"])

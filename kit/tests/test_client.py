@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from shopdev.ports import free_port
 from shopkit import client, deadline
 from shopkit.client import CALL_SECONDS, FAILURES_TO_OPEN, OPEN_SECONDS, RETRY_SAVINGS, Breaker, Hop
 from shopkit.errors import Internal, Unavailable

@@ -16,8 +16,6 @@ from shopkit.metrics import Metrics
 from shopkit.problems import Problem
 
 CALL_SECONDS, CONNECTIONS = 2.0, 100
-# A replica that has just died is called for a second more, by one in three connections: each pause is a chance of another.
-REFUSED_PAUSES = (0, 0.02, 0.04, 0.08)
 # Retries may add at most a fifth to the load of a neighbour that is in trouble already.
 RETRY_SHARE, RETRY_SAVINGS = 0.2, 10.0
 FAILURES_TO_OPEN, OPEN_SECONDS = 5, 2.0
@@ -63,10 +61,11 @@ def is_trouble(reply: Reply) -> bool:
 
 
 class Connector(aiohttp.TCPConnector):
-    """Knocks again where a connection was refused: nothing was sent over it, so that is safe whatever is to be asked."""
+    """Knocks again where a connection was refused: nothing was sent over it, so that is safe whatever is asked."""
 
     async def connect(self, *request: Any, **how: Any) -> Any:
-        for pause in REFUSED_PAUSES:
+        # One connection in three still leads to a replica that has just died: each pause is a chance of another.
+        for pause in (0, 0.02, 0.04, 0.08):
             with suppress(aiohttp.ClientConnectorError):
                 return await super().connect(*request, **how)
             await asyncio.sleep(pause)

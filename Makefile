@@ -41,6 +41,11 @@ ROOM := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4
 containers: install ## Build all images, test what they hold and run them (10 min); needs Docker
 	@$(BIN)/python -m pytest -q $(or $(ONLY),tests/images)
 
+# One after the other: they share a cluster, and each needs the machine for itself.
+.PHONY: cluster
+cluster: install ## The nine tests on the cluster of KUBECONFIG, under load; writes docs/cluster.md (15 min)
+	@$(BIN)/python -m pytest -q $(or $(ONLY),tests/cluster)
+
 # Bytecode is written whatever the environment says: tests start hundreds of processes, which all read the same modules.
 .PHONY: test
 test: install ## Run all tests; ONLY=services/carts runs some

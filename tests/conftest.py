@@ -5,11 +5,11 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -24,6 +24,19 @@ STORES = ("sqlite", "mongo")
 IMAGES = os.environ.get("SHOP_IMAGES", "")
 
 
+class Workload(Protocol):
+    """A service that runs elsewhere: in a container, on a cluster."""
+
+    def kill(self) -> None:
+        """kill -9."""
+
+    async def start(self) -> object:
+        """Starts it again, and waits until it is ready."""
+
+    def command(self, *arguments: str) -> None:
+        """Runs a command of the service beside it."""
+
+
 @dataclass
 class Shop:
     """Clients of the three services, and what it takes to start one of them again."""
@@ -31,7 +44,20 @@ class Shop:
     users: httpx.Client
     products: httpx.Client
     carts: httpx.Client
-    processes: Mapping[str, Process | Container]
+    processes: Mapping[str, Process | Workload]
+    # How its clients reach it.
+    transport: Callable[[], httpx.BaseTransport] = httpx.HTTPTransport
+    # Of each service; none of them tells the others at once what it has seen.
+    replicas: int = 1
+    # Within how many seconds all replicas heed `rotate-keys --now`: where there is one, at once.
+    follows_seconds: float = 0
+
+    def another(self, name: str, **headers: str) -> httpx.Client:
+        """A further client of a service, which sends these headers too."""
+        first: httpx.Client = getattr(self, name)
+        return httpx.Client(
+            base_url=first.base_url, headers={**first.headers, **headers}, timeout=20, transport=self.transport()
+        )
 
     def restart(self, name: str) -> None:
         """Starts a service that was killed again, on its port and its store."""
@@ -40,7 +66,7 @@ class Shop:
     def command(self, name: str, *arguments: str) -> None:
         """Runs a command of a service beside it, with its settings."""
         process = self.processes[name]
-        if isinstance(process, Container):
+        if not isinstance(process, Process):
             process.command(*arguments)
             return
         command = [sys.executable, "-m", name, *arguments]
@@ -86,7 +112,8 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         clients = [
             stack.enter_context(httpx.Client(base_url=process.url, timeout=20)) for process in processes.values()
         ]
-        yield Shop(*clients, processes)
+        users, products, carts = clients
+        yield Shop(users, products, carts, processes)
 
 
 def on_store(request: pytest.FixtureRequest, folder: Path) -> dict[str, Process]:

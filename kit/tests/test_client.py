@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from shopdev.ports import free_port
 from shopkit import client, deadline
 from shopkit.client import CALL_SECONDS, FAILURES_TO_OPEN, OPEN_SECONDS, RETRY_SAVINGS, Breaker, Hop
 from shopkit.errors import Internal, Unavailable
@@ -282,3 +283,22 @@ async def test_time_left_is_never_more_than_asked_nor_none_at_all() -> None:
     assert deadline.remaining(0.1) == 0.1
     deadline.start(-5.0)
     assert deadline.remaining(3.0) == 0.001
+
+
+async def test_a_connection_that_is_refused_is_tried_again_even_for_what_may_not_be_sent_twice(
+    metrics: Metrics,
+) -> None:
+    found, port = Neighbour(), free_port()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", found.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    hop = Hop("users", f"http://127.0.0.1:{port}", metrics)
+    async with hop:
+        call = asyncio.create_task(hop.call("POST", "/"))
+        await asyncio.sleep(0.03)
+        assert not call.done()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        assert (await call).status == 200
+    await runner.cleanup()
+    assert (len(found.asked), counted(metrics, "failed")) == (1, 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import lock
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from shopdev.mongod import Mongod
@@ -196,3 +197,24 @@ async def test_transactions_in_each_others_way_both_take_effect(mongo: Mongo) ->
     async with mongo.call("count") as database:
         found = await database["counts"].find_one({"_id": 1})
     assert found == {"_id": 1, "n": 5}
+
+
+async def test_a_call_that_is_cancelled_while_its_time_runs_out_leaves_the_drivers_lock_alone(mongo: Mongo) -> None:
+    guard = lock._async_create_lock()
+    condition = lock._async_create_condition(guard)
+
+    async def wait() -> None:
+        async with guard:
+            await lock._async_cond_wait(condition, 0.01)
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    async with guard:
+        # Its time is up, but the lock that it must have again is held here.
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        await asyncio.sleep(0.05)
+        # Had it left, it would have given back a lock that is not its own.
+        assert not waiting.done()
+    assert isinstance((await asyncio.gather(waiting, return_exceptions=True))[0], asyncio.CancelledError)
+    assert not guard.locked()

@@ -15,15 +15,12 @@ from shopkit.errors import DeadlineExceeded, Headers, Internal, Unavailable
 from shopkit.metrics import Metrics
 from shopkit.problems import Problem
 
-CALL_SECONDS = 2.0
-CONNECTIONS = 100
+CALL_SECONDS, CONNECTIONS = 2.0, 100
 # Retries may add at most a fifth to the load of a neighbour that is in trouble already.
-RETRY_SHARE = 0.2
-RETRY_SAVINGS = 10.0
-FAILURES_TO_OPEN = 5
+RETRY_SHARE, RETRY_SAVINGS = 0.2, 10.0
+FAILURES_TO_OPEN, OPEN_SECONDS = 5, 2.0
 # A call that had less time than this tells nothing of the neighbour: our callers must not be able to open the breaker.
 FAIR_SECONDS = 0.5
-OPEN_SECONDS = 2.0
 REPEATABLE = {"GET", "PUT", "DELETE"}
 # Failures of the neighbour itself. A 5xx with another code is its word on something further on, and no reason to stop.
 TROUBLES = {Internal.code, Unavailable.code, DeadlineExceeded.code}
@@ -63,6 +60,18 @@ def is_trouble(reply: Reply) -> bool:
         return True
 
 
+class Connector(aiohttp.TCPConnector):
+    """Knocks again where a connection was refused: nothing was sent over it, so that is safe whatever is asked."""
+
+    async def connect(self, *request: Any, **how: Any) -> Any:
+        # One connection in three still leads to a replica that has just died: each pause is a chance of another.
+        for pause in (0, 0.02, 0.04, 0.08):
+            with suppress(aiohttp.ClientConnectorError):
+                return await super().connect(*request, **how)
+            await asyncio.sleep(pause)
+        return await super().connect(*request, **how)
+
+
 class Hop:
     """The way to one neighbour; its pool is there inside `async with`. Calls take at most `seconds`, retry included."""
 
@@ -72,7 +81,7 @@ class Hop:
         self._breaker, self._savings = Breaker(), RETRY_SAVINGS
 
     async def __aenter__(self) -> None:
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30)
+        connector = Connector(limit=CONNECTIONS, keepalive_timeout=30)
         self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     async def __aexit__(self, *_: object) -> None:

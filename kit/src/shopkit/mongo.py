@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pymongo
-from pymongo import AsyncMongoClient
+from pymongo import AsyncMongoClient, lock
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
@@ -28,8 +28,7 @@ Migration = Callable[[Database], Awaitable[None]]
 DURABLE: Any = {"w": "majority", "journal": True, "readConcernLevel": "majority", "tz_aware": True}
 PATIENCE: Any = {"serverSelectionTimeoutMS": 2000, "connectTimeoutMS": 1000, "maxPoolSize": 50, "maxIdleTimeMS": 300000}
 CALL_SECONDS = 3.0
-MIGRATION_SECONDS = 60.0
-MIGRATION_POLL_SECONDS = 0.05
+MIGRATION_SECONDS, MIGRATION_POLL_SECONDS = 60.0, 0.05
 # Codes of a server that is up but cannot take this just now (shutting down, no primary, failed write concern, busy).
 PASSING_CODES = frozenset({6, 7, 64, 89, 91, 112, 133, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
 
@@ -45,6 +44,7 @@ class Mongo:
     async def prepare(self) -> None:
         """Connects, and runs the migrations that this database lacks: each once, however many replicas start."""
         if self._client is None:
+            lock.wait_for = wait_for  # type: ignore[assignment, attr-defined]
             self._client = AsyncMongoClient(self._url, appname=self._name, tzinfo=UTC, **DURABLE, **PATIENCE)
         await self.ping()
         async with self.call("migrate", seconds=MIGRATION_SECONDS) as database:
@@ -75,8 +75,7 @@ class Mongo:
                 with pymongo.timeout(deadline.remaining(seconds)):
                     yield self._database()
             except PyMongoError as error:
-                is_passing = getattr(error, "code", None) in PASSING_CODES
-                if error.timeout or is_passing or isinstance(error, ConnectionFailure):
+                if error.timeout or isinstance(error, ConnectionFailure) or getattr(error, "code", 0) in PASSING_CODES:
                     raise Unavailable(f"MongoDB does not answer: {type(error).__name__}.") from error
                 raise
 
@@ -108,6 +107,16 @@ class Mongo:
         if self._client is None:
             raise Unavailable("The database is not open yet.")
         return self._client.get_default_database(self._name)
+
+
+async def wait_for(awaited: Awaitable[T], seconds: float | None) -> T:
+    """As asyncio's of Python 3.12, for the driver's conditions.
+
+    That of 3.11 leaves a task behind where the caller is cancelled while its time runs out. With a condition, that task
+    takes the driver's lock when nobody is there to give it back: the client never answers again.
+    """
+    async with asyncio.timeout(seconds):
+        return await awaited
 
 
 async def _migrated(database: Database, number: int, migration: Migration) -> bool:

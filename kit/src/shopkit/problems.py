@@ -13,8 +13,7 @@ from litestar.openapi import ResponseSpec
 from shopkit import errors
 from shopkit.errors import FieldError, ShopError
 
-TYPE_PREFIX = "https://trolley.example/problems/"
-MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX, MEDIA_TYPE = "https://trolley.example/problems/", "application/problem+json"
 
 # fmt: off
 STATUS: dict[type[ShopError], int] = {

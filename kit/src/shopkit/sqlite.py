@@ -24,9 +24,7 @@ Work = Callable[[sqlite3.Connection], T]
 Outcome = tuple[Any, Exception | None]
 Waiting = tuple[Work[Any], int, asyncio.Future[Any]]
 
-BATCH_MAX = 256
-BATCH_BYTES_MAX = 1024 * 1024
-BUSY_SECONDS = 5.0
+BATCH_MAX, BATCH_BYTES_MAX, BUSY_SECONDS = 256, 1024 * 1024, 5.0
 PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
 REPLAYS = """
     CREATE TABLE replays (id TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, answer BLOB NOT NULL,

@@ -12,14 +12,11 @@ import msgspec
 from shopkit.client import Hop
 from shopkit.errors import Unauthenticated, Unavailable
 
-AUDIENCE = "trolley"
-TYPE = "at+jwt"
-ALGORITHM = "EdDSA"
+AUDIENCE, TYPE, ALGORITHM = "trolley", "at+jwt", "EdDSA"
 # `exp` is checked at each use, below; `iat` not at all: the clock of another machine may be ahead.
 OPTIONS: Any = {"require": ["exp", "iat", "sub", "aud", "iss", "jti"], "verify_exp": False, "verify_iat": False}
-LEEWAY_SECONDS = 5
+LEEWAY_SECONDS, KEYS_FRESH_SECONDS = 5, 60
 REMEMBERED = 10_000
-KEYS_FRESH_SECONDS = 60
 # An unknown key id makes us ask for the keys again at once, but made-up ones cannot make us ask more often than this.
 KEYS_RETRY_SECONDS = 1
 

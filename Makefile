@@ -44,7 +44,7 @@ containers: install ## Build all images, test what they hold and run them (10 mi
 # One after the other: they share a cluster, and each needs the machine for itself.
 .PHONY: cluster
 cluster: install ## The nine tests on the cluster of KUBECONFIG, under load; writes docs/cluster.md (15 min)
-	@$(BIN)/python -m pytest -q $(or $(ONLY),tests/cluster)
+	@$(BIN)/python -m pytest -q $(or $(ONLY),tests/kubernetes/test_server.py tests/cluster)
 
 # Bytecode is written whatever the environment says: tests start hundreds of processes, which all read the same modules.
 .PHONY: test

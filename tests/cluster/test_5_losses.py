@@ -14,8 +14,8 @@ from .results import Results
 
 BACK_SECONDS = 60
 DRAIN_SECONDS = 150
-# That a node is lost must reach the Ingress controller and every node; and a caller that has failed five times in a row asks
-# again after 2.5 s at most (shopkit.client).
+# That a node is lost must reach the Ingress controller and all nodes, and a caller that has failed five times in a row
+# asks again after up to 2.5 s (shopkit.client).
 HEARD_SECONDS = 3
 
 

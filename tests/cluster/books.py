@@ -139,7 +139,7 @@ class StockWrite:
     def answered(self, changes: list[dict[str, Any]]) -> str:
         """What is wrong with the answer; empty if nothing is. Other places of a SKU change meanwhile, these do not."""
         stocks = {change["sku"]: change["stock"] for change in changes}
-        found = tuple(digit(stocks.get(sku), place) for sku, place, _ in self.parts)
+        found = tuple(digit(stocks[sku], place) for sku, place, _ in self.parts)
         wanted = tuple(5 + sign for _, _, sign in self.parts)
         return "" if found == wanted else f"{self}: {found} instead of {wanted}"
 
@@ -147,9 +147,9 @@ class StockWrite:
         return " and ".join(f"{sku} {sign * 10**place:+,}" for sku, place, sign in self.parts)
 
 
-def digit(stock: int | None, place: int) -> int | None:
+def digit(stock: int, place: int) -> int:
     """The decimal at this place."""
-    return None if stock is None else stock // 10**place % 10
+    return int(stock // 10**place % 10)
 
 
 class StockBook:
@@ -177,7 +177,10 @@ class StockBook:
 
     def judge(self, stocks: dict[str, int], findings: Findings) -> None:
         """Compares the books with the stocks as read in the end."""
-        left = {(sku, place): (digit(stocks.get(sku), place) or 0) - 5 for sku in self.skus for place in range(PLACES)}
+        # Of a SKU that is gone, all writes are missing.
+        left = {
+            (sku, place): digit(stocks.get(sku, UNTOUCHED), place) - 5 for sku in self.skus for place in range(PLACES)
+        }
         for write, effect in self.noted.items():
             findings.checked += effect is Effect.DONE
             times = {left.pop((sku, place)) * sign for sku, place, sign in write.parts}

@@ -7,7 +7,7 @@ from .caller import Caller, Request
 from .people import Account, Addresses, key, same
 
 TEAS = 20
-VARIANTS = 50
+VARIANTS = 10
 Product = dict[str, Any]
 
 

@@ -124,10 +124,9 @@ class Installation:
             )
         return counts
 
-    def set_image(self, tag: str) -> None:
-        """Another version of every service."""
-        for name in SERVICES:
-            self.kubectl("set", "image", f"deployment/{name}", f"{name}={REGISTRY}/trolley/{name}:{tag}")
+    def set_image(self, name: str, tag: str) -> None:
+        """Another version of a service."""
+        self.kubectl("set", "image", f"deployment/{name}", f"{name}={REGISTRY}/trolley/{name}:{tag}")
 
     def primary(self) -> str:
         """The pod that is MongoDB's primary."""

@@ -15,7 +15,7 @@ HASTY = {
         "metrics": [
             {
                 "type": "Resource",
-                "resource": {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "40m"}},
+                "resource": {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "100m"}},
             }
         ],
         "behavior": {
@@ -74,7 +74,7 @@ def test_the_autoscaler_grows_under_load_and_shrinks_afterwards(
     finally:
         restore(installation, json.dumps({"apiVersion": "v1", "kind": "List", "items": [json.loads(autoscaler)]}))
     told = f"{largest} after {grown:.0f} s at {figure} of CPU each, 3 again {shrunk:.0f} s after the load"
-    must = "grows under load and shrinks (target 40m and a window of 15 s set by the test)"
+    must = "grows under load and shrinks (target 100m and a window of 15 s set by the test)"
     results.note(3, "the autoscaler of products, 150 requests a second more", must, told)
     results.settle_without_failures(3, "meanwhile", ledger)
     assert not flood.report.failed, flood.report.sample

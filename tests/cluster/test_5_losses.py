@@ -14,6 +14,9 @@ from .results import Results
 
 BACK_SECONDS = 60
 DRAIN_SECONDS = 150
+# That a node is lost must reach the Ingress controller and all nodes, and a caller that has failed five times in a row
+# asks again after up to 2.5 s (shopkit.client).
+HEARD_SECONDS = 3
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -81,8 +84,8 @@ def test_a_node_killed(
     must = f"failures end when it is marked as lost; service back in under {BACK_SECONDS} s; pods moved"
     results.note(5, f"{doomed} killed", must, said)
     results.settle(5, "meanwhile", ledger, "nothing missing")
-    # Requests that were sent before the mark may end after it.
-    late = [entry for entry in report.failed if entry.at > marked + 1]
+    # Requests that were sent before that may end after it.
+    late = [entry for entry in report.failed if entry.at > marked + HEARD_SECONDS]
     assert not late, late[:5]
     assert last - killed < BACK_SECONDS
 

@@ -1,7 +1,7 @@
 """Two versions of carts side by side: a tenth of the requests goes to the new one, and every one that asks for it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import Begin, artefacts
 from .images import digest
-from .installation import NEXT, REGISTRY, ROOT, Installation
+from .installation import NEXT, REGISTRY, ROOT, SERVICES, Installation
 from .kubectl import INSTANCE, Pod, until
 from .results import Results
 
@@ -68,17 +68,13 @@ def test_a_canary_by_weight_and_by_header(
     with begin() as ledger:
         kubectl("apply", "-k", str(overlay))
         kubectl("scale", "deployment/grafana", "--replicas=0")
-        kubectl.roll(["carts-canary"], 90)
+        kubectl.roll([*SERVICES, "carts-canary"], 90)
         kubectl("delete", "ingress/shop", "--ignore-not-found")
         until(
             lambda: "valid" in kubectl("get", "httpproxy/shop", "-o", "jsonpath={.status.currentStatus}"), 30, "valid"
         )
         ledger.wait(3)
-        before, everyone = canaries(installation), sum(installation.served("carts").values())
-        ledger.wait(20)
-        share = (sum(canaries(installation).values()) - sum(before.values())) / (
-            sum(installation.served("carts").values()) - everyone
-        )
+        share = canarys_share(installation, lambda: ledger.wait(20))
     images = {
         image
         for pod in map(Pod.of, kubectl.get("pods", "-l", f"{INSTANCE}=carts-canary")["items"])
@@ -94,14 +90,24 @@ def test_a_canary_by_weight_and_by_header(
     assert asked == 1
 
 
+def canarys_share(installation: Installation, meanwhile: Callable[[], None]) -> float:
+    """Of the requests that carts answer meanwhile, how many the canary does: 0 to 1."""
+    before, canary = installation.served("carts"), set(canaries(installation))
+    meanwhile()
+    after = installation.served("carts")
+    assert after.keys() == before.keys(), "The replicas have changed."
+    answered = {pod: after[pod] - before[pod] for pod in after}
+    return sum(answered[pod] for pod in canary) / sum(answered.values())
+
+
 def by_header(installation: Installation, begin: Begin) -> float:
     """The canary's share of requests that ask for it."""
     addresses = installation.addresses
     named = replace(addresses, headers=addresses.headers | {"X-Canary": "carts"})
-    old, new = installation.served("carts"), canaries(installation)
-    with begin("header", addresses=named) as ledger:
-        ledger.wait(8)
-    assert not ledger.report.failed, ledger.report.sample
-    after, new_after = installation.served("carts"), canaries(installation)
-    answered = sum(after.values()) - sum(old.values())
-    return (sum(new_after.values()) - sum(new.values())) / answered
+
+    def ask() -> None:
+        with begin("header", addresses=named) as ledger:
+            ledger.wait(8)
+        assert not ledger.report.failed, ledger.report.sample
+
+    return canarys_share(installation, ask)

@@ -12,6 +12,10 @@ PACKAGES := server kit files $(addprefix services/,$(SERVICES)) launcher
 SOURCES := $(addsuffix /src,$(PACKAGES))
 # Empty for all tests, or e.g. `make test ONLY=services/carts`.
 ONLY :=
+# Of images: their tag, what they are built on (empty: what tools/images.sh says) and where they are pushed to.
+TAG := dev
+BASE :=
+REGISTRY :=
 
 .PHONY: help
 help: ## List these commands
@@ -62,6 +66,18 @@ fix: install ## Mend what ruff can mend: format, imports, simple faults
 .PHONY: lock
 lock: install ## Recompile requirements/*.txt; ARGS=--upgrade takes newer versions
 	@tools/lock.sh $(ARGS)
+
+.PHONY: images
+images: ## Build an image for each service: trolley/NAME:TAG; TAG=dev BASE=python:3.14-slim
+	@TAG="$(TAG)" BASE="$(BASE)" tools/images.sh build
+
+.PHONY: push
+push: ## Push the images to a registry and print their digests; REGISTRY=localhost:5000 TAG=dev
+	@TAG="$(TAG)" REGISTRY="$(REGISTRY)" tools/images.sh push
+
+.PHONY: sbom
+sbom: install ## Write a bill of materials of each image into .artefacts/sbom; TAG=dev
+	@TAG="$(TAG)" tools/images.sh sbom
 
 .PHONY: bench
 bench: install ## Compare with the peers and write bench/RESULTS.md (25 min); ARGS=--quick only sees that it works

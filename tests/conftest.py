@@ -1,11 +1,11 @@
-"""The whole shop as processes of its own, on either store."""
+"""The whole shop as processes of its own, on either store; or as containers of the images that SHOP_IMAGES names."""
 
 import asyncio
 import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,12 @@ import pytest
 
 from shopdev.clients import Process
 
+from .images.containers import Container, services
+
 PASSWORD = "correct horse battery staple"
 STORES = ("sqlite", "mongo")
+# Images to run the services of, e.g. localhost:5000/trolley/NAME:dev; they are on a MongoDB in a container.
+IMAGES = os.environ.get("SHOP_IMAGES", "")
 
 
 @dataclass
@@ -27,11 +31,20 @@ class Shop:
     users: httpx.Client
     products: httpx.Client
     carts: httpx.Client
-    processes: dict[str, Process]
+    processes: Mapping[str, Process | Container]
 
     def restart(self, name: str) -> None:
         """Starts a service that was killed again, on its port and its store."""
         asyncio.run(self.processes[name].start())
+
+    def command(self, name: str, *arguments: str) -> None:
+        """Runs a command of a service beside it, with its settings."""
+        process = self.processes[name]
+        if isinstance(process, Container):
+            process.command(*arguments)
+            return
+        command = [sys.executable, "-m", name, *arguments]
+        subprocess.run(command, env=process.environment, check=True, capture_output=True)
 
     def register(self, email: str | None = None) -> dict[str, Any]:
         """A new user, signed in: the answer of POST /login."""
@@ -44,8 +57,7 @@ class Shop:
     def staff(self) -> dict[str, str]:
         """The header of a user who may change the catalogue."""
         email = self.register()["user"]["email"]
-        command = [sys.executable, "-m", "users", "grant", email, "staff"]
-        subprocess.run(command, env=self.processes["users"].environment, check=True, capture_output=True)
+        self.command("users", "grant", email, "staff")
         answer = self.users.post("/login", json={"email": email, "password": PASSWORD})
         return bearer(answer.json())
 
@@ -55,27 +67,35 @@ def bearer(signed_in: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {signed_in['access_token']}"}
 
 
-@pytest.fixture(params=STORES, scope="module")
+@pytest.fixture(params=["images"] if IMAGES else STORES, scope="module")
 def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The whole shop. A test that kills a service starts it again, so that the next finds all of them."""
-    folder = tmp_path_factory.mktemp("shop")
-    urls = {name: store_url(request, folder, name) for name in ("users", "products", "carts")}
-    users = Process("users", STORE_URL=urls["users"])
-    products = Process("products", STORE_URL=urls["products"], USERS_URL=users.url)
-    carts = Process("carts", STORE_URL=urls["carts"], USERS_URL=users.url, PRODUCTS_URL=products.url)
-
-    async def start() -> None:
-        await asyncio.gather(users.start(), products.start(), carts.start())
-
-    asyncio.run(start())
-    processes = {process.name: process for process in (users, products, carts)}
     with ExitStack() as stack:
+        processes: Mapping[str, Process | Container]
+        if request.param == "images":
+            processes = stack.enter_context(services(IMAGES))
+        else:
+            processes = on_store(request, tmp_path_factory.mktemp("shop"))
+
+        async def start() -> None:
+            await asyncio.gather(*(process.start() for process in processes.values()))
+
+        asyncio.run(start())
         for process in processes.values():
             stack.callback(process.stop)
         clients = [
             stack.enter_context(httpx.Client(base_url=process.url, timeout=20)) for process in processes.values()
         ]
         yield Shop(*clients, processes)
+
+
+def on_store(request: pytest.FixtureRequest, folder: Path) -> dict[str, Process]:
+    """The three services as processes, on the store that the test's parameter names; not started yet."""
+    urls = {name: store_url(request, folder, name) for name in ("users", "products", "carts")}
+    users = Process("users", STORE_URL=urls["users"])
+    products = Process("products", STORE_URL=urls["products"], USERS_URL=users.url)
+    carts = Process("carts", STORE_URL=urls["carts"], USERS_URL=users.url, PRODUCTS_URL=products.url)
+    return {process.name: process for process in (users, products, carts)}
 
 
 def store_url(request: pytest.FixtureRequest, folder: Path, name: str) -> str:

@@ -2,8 +2,6 @@
 
 import re
 import secrets
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -182,8 +180,7 @@ def test_two_registrations_of_one_address_give_one_account(shop: Shop) -> None:
 def test_rotated_keys_are_known_to_all_services_without_a_restart(shop: Shop) -> None:
     before = shop.register()
     assert shop.carts.get("/carts/current", headers=bearer(before)).status_code == 404
-    command = [sys.executable, "-m", "users", "rotate-keys", "--now"]
-    subprocess.run(command, env=shop.processes["users"].environment, check=True, capture_output=True)
+    shop.command("users", "rotate-keys", "--now")
     credentials = {"email": before["user"]["email"], "password": PASSWORD}
     after = until(
         lambda: shop.users.post("/login", json=credentials),

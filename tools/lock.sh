@@ -29,3 +29,4 @@ compile dev --extra testing requirements/dev.in "${ours[@]/%//pyproject.toml}"
 for folder in "${ours[@]:3}"; do
     compile "$(basename "$folder")" --constraint requirements/dev.txt "$folder/pyproject.toml"
 done
+compile build --constraint requirements/dev.txt requirements/build.in

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from shopdev.ports import free_ports
+from shopdev.fixtures import require
+from shopdev.mongod import MongodUnavailable, find_mongod
+from shopdev.ports import free_port, free_ports
 
 READY_SECONDS = 60
 
@@ -147,3 +149,79 @@ def start(tmp_path: Path, first_port: int) -> Iterator[Any]:
         for pid in children.values():
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
+
+
+class Members:
+    """mongod as in a cluster: several, each with the key file, none of a replica set yet."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder = folder
+        self.secrets = folder / "secrets"
+        self.secrets.mkdir(parents=True)
+        # As Kubernetes mounts it, and with the end of a line that mongod passes over.
+        self.key = "Trolley+/" * 80
+        (self.secrets / "keyfile").write_text(f"{self.key}\n")
+        (self.secrets / "keyfile").chmod(0o400)
+        for name in ("root", "users", "products", "carts", "backup"):
+            (self.secrets / f"{name}-password").write_text(f"{name}-word")
+        self.ports: list[int] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
+        for _ in range(count):
+            self.start()
+
+    @property
+    def hosts(self) -> list[str]:
+        return [f"127.0.0.1:{port}" for port in self.ports]
+
+    def start(self) -> None:
+        """One more."""
+        port = free_port()
+        data = self.folder / str(port)
+        data.mkdir()
+        command = [str(find_mongod()), "--dbpath", str(data), "--port", str(port), "--bind_ip", "127.0.0.1"]
+        command += [
+            "--replSet",
+            "trolley",
+            "--keyFile",
+            str(self.secrets / "keyfile"),
+            "--wiredTigerCacheSizeGB",
+            "0.25",
+        ]
+        with (data / "log").open("wb") as log:
+            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
+        self.ports.append(port)
+
+    def url(self, user: str, database: str = "", source: str = "admin") -> str:
+        """As the Secrets have it."""
+        hosts = ",".join(self.hosts)
+        return f"mongodb://{user}:{user}-word@{hosts}/{database}?replicaSet=trolley&authSource={source}"
+
+    def prepare(self, *options: str, hosts: Sequence[str] = (), secrets: Path | None = None) -> subprocess.Popen[str]:
+        """`trolley mongodb prepare` of these members, begun."""
+        command = [sys.executable, "-m", "trolley", "mongodb", "prepare", "--hosts", ",".join(hosts or self.hosts)]
+        command += ["--secrets", str(secrets or self.secrets), *options]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def kill(self) -> None:
+        """All of them."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Members]]:
+    """Starts so many members; none outlives the module."""
+    try:
+        find_mongod()
+    except MongodUnavailable as error:
+        require("mongo", str(error))
+    started: list[Members] = []
+
+    def start(count: int) -> Members:
+        started.append(Members(tmp_path_factory.mktemp("members"), count))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()

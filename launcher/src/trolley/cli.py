@@ -1,4 +1,4 @@
-"""The command line: `trolley up`, `import`, `export`, `doctor` and `products verify-view`."""
+"""The command line. What only a cluster needs is in `cluster`."""
 
 import asyncio
 import os
@@ -6,24 +6,27 @@ import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
+from trolley import cluster, keeping
+from trolley.options import FAILED, INTERRUPTED, MISUSED, Data, MongodbUrl, StoreKind, fail, plan_of, require_store
 from trolley.services import IN_A_ROW, CannotStart, Plan, Store
 
 if TYPE_CHECKING:
     from trolley.importing import Job, Tally
 
 LAST_PORT = 65535
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 products = typer.Typer(help="What concerns the products service.")
 app.add_typer(products, name="products")
-Data = Annotated[Path, typer.Option(help="The folder that holds all data.", file_okay=False)]
+app.add_typer(cluster.mongodb, name="mongodb")
+app.command()(cluster.secrets)
+app.command()(keeping.backup)
+app.command()(keeping.restore)
 FirstPort = Annotated[
     int,
     typer.Option(
@@ -31,12 +34,6 @@ FirstPort = Annotated[
     ),
 ]
 StorefrontPort = Annotated[int, typer.Option(help="The port of the shop's pages.", min=1, max=LAST_PORT)]
-StoreKind = Annotated[
-    Store | None, typer.Option(help="Where the services keep their data; sqlite, unless there is a --mongodb-url.")
-]
-MongodbUrl = Annotated[
-    str, typer.Option(help="A MongoDB that runs already, without a database name: each service has its own.")
-]
 ProductsUrl = Annotated[str, typer.Option("--url", help="The products service.")]
 
 
@@ -98,17 +95,6 @@ def require_possible(first_port: int, storefront_port: int, store: Store | None,
     if storefront_port in range(first_port, first_port + len(IN_A_ROW)):
         raise typer.BadParameter("--storefront-port must not be one of the three from --first-port on.")
     require_store(store, mongodb_url)
-
-
-def require_store(store: Store | None, mongodb_url: str) -> None:
-    """The same of those that name a store."""
-    if mongodb_url and store is Store.SQLITE:
-        raise typer.BadParameter("--mongodb-url does not go with --store sqlite.")
-    address = urlsplit(mongodb_url)
-    if mongodb_url and (address.scheme not in {"mongodb", "mongodb+srv"} or not address.netloc):
-        raise typer.BadParameter("--mongodb-url must look like mongodb://HOST:PORT/?OPTIONS.")
-    if address.path.strip("/"):
-        raise typer.BadParameter("--mongodb-url must not name a database: each service has its own.")
 
 
 @app.command("import")
@@ -205,27 +191,13 @@ def doctor(data: Data = Path(".data"), first_port: FirstPort = 3000, storefront_
 @products.command("verify-view")
 def verify_view(data: Data = Path(".data"), store: StoreKind = None, mongodb_url: MongodbUrl = "") -> None:
     """Compare what products answers reads from with its store, in full; whether the shop runs or not."""
-    require_store(store, mongodb_url)
+    plan = plan_of(data, store, mongodb_url)
     from trolley.verifying import verify_view as run
 
-    plan = Plan(
-        data=data.resolve(),
-        first_port=3000,
-        storefront_port=8080,
-        store=store or (Store.MONGODB if mongodb_url else Store.SQLITE),
-        mongodb_url=mongodb_url,
-        empty=True,
-    )
     try:
         raise typer.Exit(asyncio.run(run(plan)))
     except CannotStart as reason:
         fail(str(reason), MISUSED)
-
-
-def fail(words: str, code: int) -> NoReturn:
-    """Ends with the words on stderr."""
-    print(words, file=sys.stderr)
-    raise SystemExit(code)
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ from trolley.services import CannotStart
 
 ONLY_OWNER = 0o600
 SECRET_BYTES = 32
+# There from before the first database of the folder is changed by a restore until the last one is.
+HALF_RESTORED = "restoring"
 
 
 class BrokenFile(CannotStart):
@@ -19,10 +21,14 @@ class BrokenFile(CannotStart):
 
 
 class DataFolder:
-    """`with DataFolder(path) as folder:` holds the folder for this process; CannotStart where that cannot be."""
+    """`with DataFolder(path) as folder:` holds the folder for this process; CannotStart where that cannot be.
 
-    def __init__(self, path: Path) -> None:
+    One that is half restored is for those alone who restore: `takes_half`.
+    """
+
+    def __init__(self, path: Path, *, takes_half: bool = False) -> None:
         self.path = path
+        self._takes_half = takes_half
         self.images = path / "images"
         self._prepared = path / "prepared.json"
 
@@ -37,6 +43,9 @@ class DataFolder:
         except OSError as error:
             self._lock.close()
             raise CannotStart(f"The data folder {self.path} is in use by another trolley.") from error
+        if is_half_restored(self.path) and not self._takes_half:
+            self._lock.close()
+            raise CannotStart(f"{self.path} is half restored: repeat trolley restore with --replace.")
         return self
 
     def __exit__(
@@ -70,6 +79,11 @@ class DataFolder:
         if not isinstance(found, list):
             raise BrokenFile(f"{self._prepared} is broken: it must hold a list of stores; mend it.")
         return found
+
+
+def is_half_restored(path: Path) -> bool:
+    """Whether a restore into the data folder was cut short."""
+    return (path / HALF_RESTORED).exists()
 
 
 def read_json(path: Path) -> Any:

@@ -1,0 +1,1 @@
+"""What speaks to the databases themselves: preparing, backing up and restoring them."""

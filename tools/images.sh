@@ -24,20 +24,21 @@ created=$(date --utc --date="@$moment" +%Y-%m-%dT%H:%M:%SZ)
 command -v docker >/dev/null || fail "Docker is needed for images; install it (Debian, Ubuntu: apt-get install docker.io)."
 docker info >/dev/null 2>&1 || fail "Docker's daemon does not answer; start it, or let this user reach it."
 
-# Without its newer builder Docker has the classic one, and complains of it unless asked for it.
-docker buildx version >/dev/null 2>&1 || export DOCKER_BUILDKIT=0
-
 folder_of() {
     [ "$1" = tools ] && echo launcher || echo "services/$1"
 }
 
 build() {
     local target version
+    # A builder that has been superseded complains of it each time; what it says is of interest only where it fails.
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
     for target in "${targets[@]}"; do
         version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$(folder_of "$target")/pyproject.toml")
         docker build --quiet --target "$target" --tag "trolley/$target:$tag" --build-arg BASE="$base" \
             --build-arg SOURCE_DATE_EPOCH="$moment" --build-arg CREATED="$created" --build-arg REVISION="$revision" \
-            --build-arg VERSION="$version" ${PIP_INDEX_URL:+--build-arg PIP_INDEX_URL} . >/dev/null
+            --build-arg VERSION="$version" ${PIP_INDEX_URL:+--build-arg PIP_INDEX_URL} . \
+            >/dev/null 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
         echo "trolley/$target:$tag"
     done
 }

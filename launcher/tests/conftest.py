@@ -1,25 +1,30 @@
 """The launcher as a person runs it: a process of its own, a data folder, four ports in a row."""
 
+import gzip
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import bson
 import httpx
 import pytest
+from pymongo import MongoClient
 
 from shopdev.fixtures import require
-from shopdev.mongod import MongodUnavailable, find_mongod
-from shopdev.ports import free_port, free_ports
+from shopdev.mongod import Mongod, MongodUnavailable
+from shopdev.ports import free_ports
 
 READY_SECONDS = 60
+SERVICES = ("users", "products", "carts")
 
 
 class Launcher:
@@ -151,77 +156,117 @@ def start(tmp_path: Path, first_port: int) -> Iterator[Any]:
                 os.killpg(pid, signal.SIGKILL)
 
 
-class Members:
-    """mongod as in a cluster: several, each with the key file, none of a replica set yet."""
+class Place:
+    """Where a shop keeps its data: how its services, the commands and a test reach it."""
 
-    def __init__(self, folder: Path, count: int) -> None:
-        self.folder = folder
-        self.secrets = folder / "secrets"
-        self.secrets.mkdir(parents=True)
-        # As Kubernetes mounts it, and with the end of a line that mongod passes over.
-        self.key = "Trolley+/" * 80
-        (self.secrets / "keyfile").write_text(f"{self.key}\n")
-        (self.secrets / "keyfile").chmod(0o400)
-        for name in ("root", "users", "products", "carts", "backup"):
-            (self.secrets / f"{name}-password").write_text(f"{name}-word")
-        self.ports: list[int] = []
-        self.processes: list[subprocess.Popen[bytes]] = []
-        for _ in range(count):
-            self.start()
+    def __init__(self, data: Path, mongodb: str = "") -> None:
+        self.data = data
+        self.mongodb = mongodb
+        self.options = ["--data", str(data)] + (["--mongodb-url", mongodb] if mongodb else [])
 
-    @property
-    def hosts(self) -> list[str]:
-        return [f"127.0.0.1:{port}" for port in self.ports]
+    def trolley(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """A command on this place."""
+        command = [sys.executable, "-m", "trolley", *map(str, arguments), *self.options]
+        return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
 
-    def start(self) -> None:
-        """One more."""
-        port = free_port()
-        data = self.folder / str(port)
-        data.mkdir()
-        command = [str(find_mongod()), "--dbpath", str(data), "--port", str(port), "--bind_ip", "127.0.0.1"]
-        command += [
-            "--replSet",
-            "trolley",
-            "--keyFile",
-            str(self.secrets / "keyfile"),
-            "--wiredTigerCacheSizeGB",
-            "0.25",
-        ]
-        with (data / "log").open("wb") as log:
-            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
-        self.ports.append(port)
+    def kept(self, backup: Path) -> dict[str, list[Any]]:
+        """What a backup holds, read without the code that restores."""
+        if not self.mongodb:
+            return rows({name: backup / f"{name}.db" for name in SERVICES})
+        found = {}
+        for path in backup.rglob("*.bson*"):
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            name = path.name.removesuffix(".gz").removesuffix(".bson")
+            found[f"{path.parent.name}/{name}"] = sorted(bson.encode(each) for each in bson.decode_all(content))
+        return found
 
-    def url(self, user: str, database: str = "", source: str = "admin") -> str:
-        """As the Secrets have it."""
-        hosts = ",".join(self.hosts)
-        return f"mongodb://{user}:{user}-word@{hosts}/{database}?replicaSet=trolley&authSource={source}"
+    def comparable(self, records: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        """Without what differs by rights: the id of products' feed; limits that MongoDB has dropped since."""
+        return {name: each for name, each in records.items() if name not in ("products/feed", "trolley_users/buckets")}
 
-    def prepare(self, *options: str, hosts: Sequence[str] = (), secrets: Path | None = None) -> subprocess.Popen[str]:
-        """`trolley mongodb prepare` of these members, begun."""
-        command = [sys.executable, "-m", "trolley", "mongodb", "prepare", "--hosts", ",".join(hosts or self.hosts)]
-        command += ["--secrets", str(secrets or self.secrets), *options]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def is_as_in(self, backup: Path) -> bool:
+        """Whether the records are those of the backup."""
+        return self.comparable(self.records()) == self.comparable(self.kept(backup))
 
-    def kill(self) -> None:
-        """All of them."""
-        for process in self.processes:
-            process.kill()
-            process.wait()
+    def beside(self, data: Path) -> "Place":
+        """Another one."""
+        return Place(data)
+
+    def store_url(self, name: str) -> str:
+        if not self.mongodb:
+            return f"sqlite:///{self.data / name}.db"
+        address, _, options = self.mongodb.partition("/?")
+        return f"{address}/trolley_{name}?{options}"
+
+    def records(self) -> dict[str, list[Any]]:
+        """Every record of every table or collection, byte for byte, in an order of its own."""
+        return self._documents() if self.mongodb else rows({name: self.data / f"{name}.db" for name in SERVICES})
+
+    def _documents(self) -> dict[str, list[Any]]:
+        with MongoClient[dict[str, Any]](self.mongodb) as client:
+            return {
+                f"trolley_{name}/{each}": sorted(
+                    b"".join(client[f"trolley_{name}"][each].find_raw_batches({"_id": key["_id"]}))
+                    for key in client[f"trolley_{name}"][each].find({}, {"_id": 1})
+                )
+                for name in SERVICES
+                for each in client[f"trolley_{name}"].list_collection_names()
+            }
+
+
+def rows(files: dict[str, Path]) -> dict[str, list[Any]]:
+    """Every row of every table of these SQLite files."""
+    found = {}
+    for name, path in files.items():
+        with closing(sqlite3.connect(path)) as connection:
+            tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+            for (table,) in tables:
+                found[f"{name}/{table}"] = sorted(connection.execute(f'SELECT * FROM "{table}"').fetchall(), key=repr)
+    return found
 
 
 @pytest.fixture(scope="module")
-def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Members]]:
-    """Starts so many members; none outlives the module."""
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A MongoDB of this file's own, for the names of a shop's databases are what they are."""
+    server = Mongod(tmp_path_factory.mktemp("backup-mongod"))
     try:
-        find_mongod()
+        yield server.start()
     except MongodUnavailable as error:
         require("mongo", str(error))
-    started: list[Members] = []
+    finally:
+        server.stop()
 
-    def start(count: int) -> Members:
-        started.append(Members(tmp_path_factory.mktemp("members"), count))
-        return started[-1]
 
-    yield start
-    for each in started:
-        each.kill()
+@pytest.fixture(params=["sqlite", "mongo"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A shop's data on each store in turn, none yet."""
+    data = tmp_path / "data"
+    data.mkdir()
+    if request.param == "sqlite":
+        yield Place(data)
+        return
+    url: str = request.getfixturevalue("mongod")
+    with MongoClient[dict[str, Any]](url) as client:
+        for name in SERVICES:
+            client.drop_database(f"trolley_{name}")
+    yield Place(data, url)
+
+
+@pytest.fixture
+def sqlite_place(tmp_path: Path) -> Place:
+    """A shop's data on SQLite, none yet."""
+    data = tmp_path / "data"
+    data.mkdir()
+    return Place(data)
+
+
+@pytest.fixture
+def product() -> Callable[[int], dict[str, Any]]:
+    """Makes the product of a number, as POST /products takes it."""
+
+    def made(number: int) -> dict[str, Any]:
+        price = {"amount": 100 + number, "currency": "EUR"}
+        variant = {"sku": f"T-{number}", "price": price, "stock": 9}
+        return {"name": f"Thing {number}", "slug": f"thing-{number}", "variants": [variant]}
+
+    return made

@@ -1,12 +1,12 @@
 """`trolley mongodb prepare` on real members with a key file, and the services as the users that it makes."""
 
 import asyncio
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -14,11 +14,90 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from shopdev.clients import Process
+from shopdev.fixtures import require
+from shopdev.mongod import MongodUnavailable, find_mongod
+from shopdev.ports import free_port
 from shopdev.shop import Shop
 
 SECONDS = 90
 SERVICES = ("users", "products", "carts")
 UNAUTHORIZED = 13
+
+
+class Members:
+    """mongod as in a cluster: several, each with the key file, none of a replica set yet."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder = folder
+        self.secrets = folder / "secrets"
+        self.secrets.mkdir(parents=True)
+        # As Kubernetes mounts it, and with the end of a line that mongod passes over.
+        self.key = "Trolley+/" * 80
+        (self.secrets / "keyfile").write_text(f"{self.key}\n")
+        (self.secrets / "keyfile").chmod(0o400)
+        for name in ("root", "users", "products", "carts", "backup"):
+            (self.secrets / f"{name}-password").write_text(f"{name}-word")
+        self.ports: list[int] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
+        for _ in range(count):
+            self.start()
+
+    @property
+    def hosts(self) -> list[str]:
+        return [f"127.0.0.1:{port}" for port in self.ports]
+
+    def start(self) -> None:
+        """One more."""
+        port = free_port()
+        data = self.folder / str(port)
+        data.mkdir()
+        command = [str(find_mongod()), "--dbpath", str(data), "--port", str(port), "--bind_ip", "127.0.0.1"]
+        command += [
+            "--replSet",
+            "trolley",
+            "--keyFile",
+            str(self.secrets / "keyfile"),
+            "--wiredTigerCacheSizeGB",
+            "0.25",
+        ]
+        with (data / "log").open("wb") as log:
+            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
+        self.ports.append(port)
+
+    def url(self, user: str, database: str = "", source: str = "admin") -> str:
+        """As the Secrets have it."""
+        hosts = ",".join(self.hosts)
+        return f"mongodb://{user}:{user}-word@{hosts}/{database}?replicaSet=trolley&authSource={source}"
+
+    def prepare(self, *options: str, hosts: Sequence[str] = (), secrets: Path | None = None) -> subprocess.Popen[str]:
+        """`trolley mongodb prepare` of these members, begun."""
+        command = [sys.executable, "-m", "trolley", "mongodb", "prepare", "--hosts", ",".join(hosts or self.hosts)]
+        command += ["--secrets", str(secrets or self.secrets), *options]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def kill(self) -> None:
+        """All of them."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Members]]:
+    """Starts so many members; none outlives the module."""
+    try:
+        find_mongod()
+    except MongodUnavailable as error:
+        require("mongo", str(error))
+    started: list[Members] = []
+
+    def start(count: int) -> Members:
+        started.append(Members(tmp_path_factory.mktemp("members"), count))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -28,7 +107,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 @pytest.fixture(scope="module")
-def prepared(members: Callable[[int], Any]) -> Any:
+def prepared(members: Callable[[int], Members]) -> Members:
     """Three members that two commands at once have prepared."""
     three = members(3)
     both = [three.prepare("--timeout", "60") for _ in range(2)]
@@ -38,7 +117,7 @@ def prepared(members: Callable[[int], Any]) -> Any:
     return three
 
 
-def test_each_step_is_told_and_repeating_it_changes_nothing(prepared: Any) -> None:
+def test_each_step_is_told_and_repeating_it_changes_nothing(prepared: Members) -> None:
     with MongoClient(prepared.url("root")) as root:
         before = list(root.admin["system.users"].find())
         config = root.admin.command("replSetGetConfig")["config"]
@@ -54,7 +133,7 @@ def test_each_step_is_told_and_repeating_it_changes_nothing(prepared: Any) -> No
         assert f"User {name} is there.\n" in out
 
 
-def test_another_password_is_taken(prepared: Any, tmp_path: Path) -> None:
+def test_another_password_is_taken(prepared: Members, tmp_path: Path) -> None:
     secrets = tmp_path / "secrets"
     secrets.mkdir()
     for file in prepared.secrets.iterdir():
@@ -69,7 +148,7 @@ def test_another_password_is_taken(prepared: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_has_its_own_database_alone(prepared: Any, name: str) -> None:
+def test_a_service_has_its_own_database_alone(prepared: Members, name: str) -> None:
     own = f"trolley_{name}"
     with MongoClient(prepared.url(name, own, own)) as client:
         client[own]["mine"].insert_one({})
@@ -81,7 +160,7 @@ def test_a_service_has_its_own_database_alone(prepared: Any, name: str) -> None:
                 assert refused.value.code == UNAUTHORIZED
 
 
-def test_who_makes_backups_reads_the_three_and_writes_nothing(prepared: Any) -> None:
+def test_who_makes_backups_reads_the_three_and_writes_nothing(prepared: Members) -> None:
     with MongoClient(prepared.url("backup")) as client:
         for name in SERVICES:
             client[f"trolley_{name}"]["users"].find_one()
@@ -92,7 +171,7 @@ def test_who_makes_backups_reads_the_three_and_writes_nothing(prepared: Any) -> 
             client["admin"]["system.users"].find_one()
 
 
-def test_the_shop_works_as_these_users(prepared: Any) -> None:
+def test_the_shop_works_as_these_users(prepared: Members) -> None:
     """Indexes, transactions, what expires, the feed of changes and readiness, by the services' own work."""
     shop = Shop(lambda name: prepared.url(name, f"trolley_{name}", f"trolley_{name}"))
     with shop.running():
@@ -114,7 +193,35 @@ def test_the_shop_works_as_these_users(prepared: Any) -> None:
             assert shop.call(name, "GET", "/readyz").status_code == 200
 
 
-def test_members_that_are_missing_are_added(members: Callable[[int], Any]) -> None:
+def test_the_user_for_backups_writes_one_and_root_puts_it_back(prepared: Members, tmp_path: Path) -> None:
+    """With nothing at hand but the database, as in a cluster: no data folder, the address from the environment."""
+    backup = tmp_path / "backup"
+
+    def trolley(user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "trolley", *arguments]
+        environment = os.environ | {"MONGODB_URL": prepared.url(user)}
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+
+    with MongoClient(prepared.url("root")) as root:
+        for name in SERVICES:
+            root[f"trolley_{name}"]["kept"].insert_one({"_id": 1, "text": name})
+        run = trolley("backup", "backup", str(backup), "--gzip")
+        assert (run.returncode, run.stderr) == (0, ""), run
+        root["trolley_users"]["kept"].update_one({}, {"$set": {"text": "changed"}})
+        root["trolley_users"]["later"].insert_one({})
+        refused = trolley("backup", "restore", str(backup), "--replace")
+        assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1), refused
+        assert root["trolley_users"]["kept"].find_one({}) == {"_id": 1, "text": "changed"}
+        run = trolley("root", "restore", str(backup), "--replace")
+        assert (run.returncode, run.stderr) == (0, ""), run
+        assert root["trolley_users"]["kept"].find_one({}) == {"_id": 1, "text": "users"}
+        assert "later" not in root["trolley_users"].list_collection_names()
+    assert [path.name for path in tmp_path.iterdir()] == ["backup"]
+
+
+def test_members_that_are_missing_are_added(members: Callable[[int], Members]) -> None:
     some = members(1)
     assert ended(some.prepare("--timeout", "60"))[0] == 0
     some.start()
@@ -125,7 +232,7 @@ def test_members_that_are_missing_are_added(members: Callable[[int], Any]) -> No
         assert len(root.admin.command("replSetGetConfig")["config"]["members"]) == 2
 
 
-def test_what_is_in_the_way_is_told_in_one_sentence(members: Callable[[int], Any], tmp_path: Path) -> None:
+def test_what_is_in_the_way_is_told_in_one_sentence(members: Callable[[int], Members], tmp_path: Path) -> None:
     one = members(1)
     silent = "127.0.0.1:1"
     code, _, err = ended(one.prepare("--timeout", "6", hosts=[*one.hosts, silent]))

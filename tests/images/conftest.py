@@ -1,0 +1,66 @@
+"""The images, built from the tree once a run, on a base of Debian's Python."""
+
+import os
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from shopdev.fixtures import require
+
+from .containers import docker
+from .standins import CannotBuild, base, proxy_arguments
+
+ROOT = Path(__file__).parents[2]
+TARGETS = ("users", "products", "carts", "storefront", "tools")
+TAG = "images-test"
+BUILD_SECONDS = 600
+
+
+def image(target: str) -> str:
+    """The name of a target's image in these tests."""
+    return f"trolley/{target}:{TAG}"
+
+
+def git(*arguments: str) -> str:
+    """What git says of this tree; "" where it is none."""
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def base_image() -> str:
+    """The base that images of tests are built on."""
+    if shutil.which("docker") is None:
+        require("docker", "docker is not installed; tests/images/install.sh does it")
+    if subprocess.run(["docker", "info"], capture_output=True, timeout=60, check=False).returncode:
+        require("docker", "docker's daemon does not answer; tests/images/install.sh starts it")
+    try:
+        return base()
+    except CannotBuild as error:
+        require("docker", str(error))
+        raise
+
+
+@pytest.fixture(scope="session")
+def revision() -> str:
+    """What the images are built from, asked once: somebody may commit while tests run."""
+    return git("rev-parse", "HEAD") or "unknown"
+
+
+@pytest.fixture(scope="session")
+def images(base_image: str, revision: str) -> dict[str, str]:
+    """The image of each target, built by Docker's classic builder."""
+    moment = git("log", "-1", "--format=%ct") or "315532800"
+    pinned = [f"SOURCE_DATE_EPOCH={moment}", f"REVISION={revision}"]
+    arguments = [f"--build-arg={text}" for text in (f"BASE={base_image}", *pinned)] + proxy_arguments()
+    if index := os.environ.get("PIP_INDEX_URL"):
+        arguments.append(f"--build-arg=PIP_INDEX_URL={index}")
+    # So that no image of another run is the same one, and removing these removes them.
+    arguments.append(f"--label=trolley.run={secrets.token_hex(8)}")
+    for target in TARGETS:
+        command = ["build", "--quiet", *arguments, f"--target={target}", f"--tag={image(target)}", str(ROOT)]
+        docker(*command, timeout=BUILD_SECONDS)
+    return {target: image(target) for target in TARGETS}

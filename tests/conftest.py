@@ -1,4 +1,7 @@
-"""The whole shop as processes of its own, on either store; or as containers of the images that SHOP_IMAGES names."""
+"""The whole shop as processes of its own, on either store; or in containers.
+
+SHOP_IMAGES names the images of these; or SHOP_COMPOSE a project of compose.yaml that runs already.
+"""
 
 import asyncio
 import os
@@ -16,12 +19,15 @@ import pytest
 
 from shopdev.clients import Process
 
+from .images.composed import attached
 from .images.containers import Container, services
 
 PASSWORD = "correct horse battery staple"
 STORES = ("sqlite", "mongo")
 # Images to run the services of, e.g. localhost:5000/trolley/NAME:dev; they are on a MongoDB in a container.
 IMAGES = os.environ.get("SHOP_IMAGES", "")
+COMPOSE = os.environ.get("SHOP_COMPOSE", "")
+KINDS = ["compose"] if COMPOSE else ["images"] if IMAGES else STORES
 
 
 class Workload(Protocol):
@@ -93,13 +99,15 @@ def bearer(signed_in: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {signed_in['access_token']}"}
 
 
-@pytest.fixture(params=["images"] if IMAGES else STORES, scope="module")
+@pytest.fixture(params=KINDS, scope="module")
 def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The whole shop. A test that kills a service starts it again, so that the next finds all of them."""
     with ExitStack() as stack:
         processes: Mapping[str, Process | Container]
         if request.param == "images":
             processes = stack.enter_context(services(IMAGES))
+        elif request.param == "compose":
+            processes = attached(COMPOSE)
         else:
             processes = on_store(request, tmp_path_factory.mktemp("shop"))
 
@@ -107,8 +115,9 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             await asyncio.gather(*(process.start() for process in processes.values()))
 
         asyncio.run(start())
-        for process in processes.values():
-            stack.callback(process.stop)
+        if request.param != "compose":
+            for process in processes.values():
+                stack.callback(process.stop)
         clients = [
             stack.enter_context(httpx.Client(base_url=process.url, timeout=20)) for process in processes.values()
         ]

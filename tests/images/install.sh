@@ -9,6 +9,7 @@ need dockerd docker.io
 need buildah buildah
 need mmdebstrap mmdebstrap
 need docker-registry docker-registry
+need docker-compose docker-compose
 if [ ${#missing[@]} -gt 0 ]; then
     mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
     [ "$(id -u)" = 0 ] || { echo "Run 'sudo apt-get install ${missing[*]}' first." >&2; exit 2; }

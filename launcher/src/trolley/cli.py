@@ -25,6 +25,7 @@ products = typer.Typer(help="What concerns the products service.")
 app.add_typer(products, name="products")
 app.add_typer(cluster.mongodb, name="mongodb")
 app.command()(cluster.secrets)
+app.command()(cluster.sample)
 app.command()(keeping.backup)
 app.command()(keeping.restore)
 FirstPort = Annotated[
@@ -68,8 +69,8 @@ def up(
     """
     require_possible(first_port, storefront_port, store, mongodb_url)
     # Imported here, so that --help and faults on the command line answer at once.
+    from trolley.filling import NotReady
     from trolley.processes import Died
-    from trolley.up import NotReady
     from trolley.up import up as run
 
     plan = Plan(

@@ -1,4 +1,4 @@
-"""The commands for a shop in a cluster: `trolley secrets` and `trolley mongodb prepare`."""
+"""The commands for a shop in containers or a cluster: `trolley secrets`, `mongodb prepare` and `sample`."""
 
 import re
 from pathlib import Path
@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from trolley.options import FAILED, MISUSED, fail
+from trolley.options import FAILED, MISUSED, Data, fail
 
 LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 # Of a name in DNS, with `grafana.` before it.
 HOST_MAX = 253 - len("grafana.")
 LONGEST_WAIT = 3600
+LAST_ID = 2**31 - 1
 
 mongodb = typer.Typer(help="What concerns the MongoDB of a cluster.")
 
@@ -27,11 +28,21 @@ def secrets(
     without_tls: Annotated[
         bool, typer.Option("--without-tls", help="No certificate: shop-tls comes from elsewhere.")
     ] = False,
+    into: Annotated[
+        Path | None, typer.Option(help="Keep them in files instead, for containers; what is there stays.")
+    ] = None,
+    members: Annotated[str, typer.Option(help="With --into: MongoDB's members, HOST:PORT.")] = "mongodb:27017",
+    key_owner: Annotated[
+        int | None, typer.Option(help="With --into: the number of the user who runs mongod.", min=0, max=LAST_ID)
+    ] = None,
 ) -> None:
     """Print the namespace and everything secret of a shop in Kubernetes, random anew; nothing is kept.
 
     For `trolley secrets | kubectl create -f -`: create, so that what is there is never overwritten.
     """
+    if into is not None:
+        keep_secrets(into, members, key_owner)
+        return
     if not re.fullmatch(LABEL, namespace):
         raise typer.BadParameter("--namespace must be a DNS label: a-z, 0-9 and -, at most 63 characters.")
     if len(host) > HOST_MAX or not re.fullmatch(rf"{LABEL}(\.{LABEL})*", host):
@@ -40,6 +51,18 @@ def secrets(
     from trolley.cluster_secrets import Wanted, as_json
 
     print(as_json(Wanted(namespace=namespace, host=host, with_tls=not without_tls), now()))
+
+
+def keep_secrets(folder: Path, members: str, key_owner: int | None) -> None:
+    """`trolley secrets --into`."""
+    from trolley.preparing import Unusable, members_in
+    from trolley.secret_files import CannotKeep, complete
+
+    try:
+        made = complete(folder, ",".join(members_in(members)), key_owner)
+    except (Unusable, CannotKeep) as reason:
+        fail(str(reason).replace("--hosts", "--members"), MISUSED)
+    print(f"{made} secrets made in {folder}." if made else f"All secrets are in {folder}.")
 
 
 @mongodb.command()
@@ -63,4 +86,28 @@ def prepare(
     except Unusable as reason:
         fail(str(reason), MISUSED)
     except NotPrepared as reason:
+        fail(str(reason), FAILED)
+
+
+def sample(
+    data: Data = Path(".data"),
+    url: Annotated[str, typer.Option("--url", help="The products service.")] = "http://127.0.0.1:3001",
+    users_url: Annotated[str, typer.Option(help="The users service.")] = "http://127.0.0.1:3000",
+    storefront_url: Annotated[str, typer.Option(help="Where a browser finds the shop.")] = "http://localhost:8080",
+) -> None:
+    """Make the demo's staff account and fill the catalogue of a running shop, once; as `trolley up` does by itself.
+
+    STORE_URL must be that of the users service, which gives the account its role.
+    """
+    import asyncio
+
+    from trolley.filling import NotReady, Running, run
+    from trolley.services import CannotStart
+
+    shop = Running(data=data.resolve(), users_url=users_url, products_url=url, storefront_url=storefront_url)
+    try:
+        print(asyncio.run(run(shop)))
+    except CannotStart as reason:
+        fail(str(reason), MISUSED)
+    except NotReady as reason:
         fail(str(reason), FAILED)

@@ -3,6 +3,7 @@
 import base64
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-SERVICES = ("users", "products", "carts")
+from trolley.preparing import KEY_FILE, USERS
+from trolley.services import IN_A_ROW as SERVICES
+
 MEMBERS = ",".join(f"mongodb-{number}.mongodb:27017" for number in range(3))
 REPLICA_SET = "trolley"
 PASSWORD_BYTES = 24
@@ -43,24 +46,44 @@ def as_json(wanted: Wanted, now: datetime) -> str:
 
 
 def _secrets(wanted: Wanted) -> list[Object]:
-    passwords = {name: secrets.token_urlsafe(PASSWORD_BYTES) for name in ("root", *SERVICES, "backup")}
-    key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
-    members = {"keyfile": key} | {f"{name}-password": password for name, password in passwords.items()}
-    urls = {name: mongodb_url(name, passwords[name], f"trolley_{name}") for name in SERVICES}
-    backup = mongodb_url("backup", passwords["backup"], "admin", database="")
+    passwords = {name: password() for name in USERS}
+    members = {KEY_FILE: key_file()} | {f"{name}-password": passwords[name] for name in USERS}
+    reached = addresses(passwords, MEMBERS)
     return [
         _secret(wanted, "mongodb", members),
-        *(_secret(wanted, name, {"STORE_URL": url}) for name, url in urls.items()),
-        _secret(wanted, "storefront", {"SESSION_SECRET": secrets.token_urlsafe(32)}),
-        _secret(wanted, "backup", {"MONGODB_URL": backup}),
-        _secret(wanted, "grafana", {"admin-password": secrets.token_urlsafe(PASSWORD_BYTES)}),
+        *(_secret(wanted, name, reached[name]) for name in SERVICES),
+        _secret(wanted, "storefront", {"SESSION_SECRET": session_secret()}),
+        _secret(wanted, "backup", reached["backup"]),
+        _secret(wanted, "grafana", {"admin-password": password()}),
     ]
 
 
-def mongodb_url(user: str, password: str, source: str, database: str | None = None) -> str:
-    """How the user reaches the replica set in the cluster; `source` is the database that knows the user."""
+def password() -> str:
+    """A new one, of letters that need no escape in a URL."""
+    return secrets.token_urlsafe(PASSWORD_BYTES)
+
+
+def session_secret() -> str:
+    """A new one of the storefront."""
+    return secrets.token_urlsafe(32)
+
+
+def key_file() -> str:
+    """A new one for the members."""
+    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+def addresses(passwords: Mapping[str, str], members: str) -> dict[str, dict[str, str]]:
+    """By whom it is for, the variable that says how the store is reached; members are HOST:PORT, split by commas."""
+    urls = {name: mongodb_url(name, passwords[name], members, f"trolley_{name}") for name in SERVICES}
+    backup = mongodb_url("backup", passwords["backup"], members, "admin", database="")
+    return {name: {"STORE_URL": url} for name, url in urls.items()} | {"backup": {"MONGODB_URL": backup}}
+
+
+def mongodb_url(user: str, password: str, members: str, source: str, database: str | None = None) -> str:
+    """How the user reaches the replica set; `source` is the database that knows the user."""
     path = source if database is None else database
-    return f"mongodb://{user}:{password}@{MEMBERS}/{path}?replicaSet={REPLICA_SET}&authSource={source}"
+    return f"mongodb://{user}:{password}@{members}/{path}?replicaSet={REPLICA_SET}&authSource={source}"
 
 
 def _tls(wanted: Wanted, now: datetime) -> Object:

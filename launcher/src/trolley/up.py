@@ -8,24 +8,17 @@ from contextlib import asynccontextmanager
 
 import httpx
 from rich.console import Console
-from rich.progress import Progress
 
 from trolley import staff
+from trolley.filling import POLL_SECONDS, Filling, NotReady, fill, ready
 from trolley.folder import DataFolder
 from trolley.processes import Child, Processes
-from trolley.sample import catalogue, pictures
-from trolley.sample.importing import SampleRefused, load
+from trolley.sample.importing import SampleRefused
 from trolley.services import NAMES, CannotStart, Plan, Store
 from trolley.words import label, ready_page
 
-READY_SECONDS = 60.0
-POLL_SECONDS = 0.05
 # A service that died shows in failed calls first; this long it has to be found out as the reason.
 BLAME_SECONDS = 1.0
-
-
-class NotReady(Exception):
-    """The services run, but the shop could not be opened; the text says what is wrong."""
 
 
 async def up(plan: Plan, console: Console) -> None:
@@ -115,42 +108,8 @@ async def open_shop(
         await asyncio.gather(*(ready(client, name, plan.url(name)) for name in NAMES))
     try:
         if is_new or not folder.is_prepared(plan.store_name()):
-            await prepare(plan, folder, file, environment, console)
+            shop = Filling(plan.url("users"), plan.url("products"), plan.store_name(), plan.empty)
+            await fill(shop, folder, file, environment, console)
     except (staff.StaffRefused, SampleRefused, httpx.HTTPError) as error:
         raise NotReady(f"The services run, but the shop could not be opened: {error}") from error
     ready_page(plan, file, is_new, time.monotonic() - began, console)
-
-
-async def ready(client: httpx.AsyncClient, name: str, url: str) -> None:
-    """Returns when the service says that it is ready; NotReady if that takes too long."""
-    last_words = "it does not answer"
-    for _ in range(int(READY_SECONDS / POLL_SECONDS)):
-        try:
-            answer = await client.get(f"{url}/readyz")
-        except httpx.TransportError:
-            pass
-        else:
-            if answer.is_success:
-                return
-            last_words = answer.text
-        await asyncio.sleep(POLL_SECONDS)
-    raise NotReady(f"The {name} service is not ready after {READY_SECONDS:.0f} s: {last_words}")
-
-
-async def prepare(
-    plan: Plan, folder: DataFolder, file: staff.StaffFile, environment: dict[str, str], console: Console
-) -> None:
-    """The staff account, and the sample where this store never had it. Safe to repeat after it was cut short."""
-    async with httpx.AsyncClient(base_url=plan.url("users"), timeout=30) as users:
-        token = await staff.access_token(users, file, environment)
-    if folder.is_prepared(plan.store_name()):
-        return
-    if not plan.empty:
-        items = catalogue.products()
-        pictures.draw_all(items, folder.images)
-        async with httpx.AsyncClient(base_url=plan.url("products"), timeout=30) as products:
-            with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-                bar = progress.add_task("Filling the catalogue", total=len(items))
-                async for done in load(products, token, items):
-                    progress.update(bar, completed=done)
-    folder.note_prepared(plan.store_name())

@@ -10,7 +10,7 @@ Settings, all from the environment:
     SHOP_REGISTRY    where images are pushed to and pulled from (localhost:5000, as overlays/dev says)
     SHOP_TAG         what images are called (dev)
     SHOP_NAMESPACE   trolley; with any other name the shop's host is NAME.localhost
-    SHOP_RATE        requests a second (30)
+    SHOP_RATE        requests a second (15)
     SHOP_KEEP        1: uses images and a shop that are there already, and leaves the shop; for work on these tests
 """
 
@@ -36,7 +36,7 @@ from .results import Results
 Begin = Callable[..., Ledger]
 KEEPS = os.environ.get("SHOP_KEEP") == "1"
 NAMESPACE = os.environ.get("SHOP_NAMESPACE", "trolley")
-RATE = float(os.environ.get("SHOP_RATE", "30"))
+RATE = float(os.environ.get("SHOP_RATE", "15"))
 BEGAN = time.monotonic()
 RESULTS = Results()
 

@@ -52,7 +52,7 @@ def shop(base_image: str) -> Iterator[Project]:
         project.run("up", "--detach", "prometheus")
         yield project
     finally:
-        project.run("--profile", "monitoring", "down", "--volumes", "--timeout", "30")
+        project.run("--profile", "monitoring", "--profile", "backup", "down", "--volumes", "--timeout", "30")
         subprocess.run(["docker", "rmi", *(f"trolley/{name}:{TAG}" for name in (*STORED, "storefront", "tools"))],
                        capture_output=True, timeout=120, check=False)  # fmt: skip
 

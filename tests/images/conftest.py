@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from .standins import CannotBuild, base, proxy_arguments
 
 ROOT = Path(__file__).parents[2]
 TARGETS = ("users", "products", "carts", "storefront", "tools")
-TAG = "images-test"
+# Of this process alone: files of tests run beside each other, and one of them removes its images on the way.
+TAG = f"images-test-{os.getpid()}"
 BUILD_SECONDS = 600
 
 
@@ -51,7 +53,7 @@ def revision() -> str:
 
 
 @pytest.fixture(scope="session")
-def images(base_image: str, revision: str) -> dict[str, str]:
+def images(base_image: str, revision: str) -> Iterator[dict[str, str]]:
     """The image of each target, built by Docker's classic builder."""
     moment = git("log", "-1", "--format=%ct") or "315532800"
     pinned = [f"SOURCE_DATE_EPOCH={moment}", f"REVISION={revision}"]
@@ -63,4 +65,7 @@ def images(base_image: str, revision: str) -> dict[str, str]:
     for target in TARGETS:
         command = ["build", "--quiet", *arguments, f"--target={target}", f"--tag={image(target)}", str(ROOT)]
         docker(*command, timeout=BUILD_SECONDS)
-    return {target: image(target) for target in TARGETS}
+    named = {target: image(target) for target in TARGETS}
+    yield named
+    # What they were made from stays, for the next run's builds.
+    subprocess.run(["docker", "rmi", "--no-prune", *named.values()], capture_output=True, timeout=120, check=False)

@@ -21,7 +21,8 @@ from .containers import docker
 from .standins import CannotBuild, mongo, prometheus, proxy_arguments
 from .test_registry import run_suite
 
-TAG = "compose-test"
+# Of this process alone: another run beside it removes its own.
+TAG = f"compose-test-{os.getpid()}"
 OWN = ("secrets", "prepare", "users", "products", "carts", "storefront", "sample")
 STORED = ("users", "products", "carts")
 PASSWORD = "correct horse battery staple"

@@ -21,7 +21,8 @@ from .containers import docker
 from .standins import CannotBuild, mongo, prometheus, proxy_arguments
 from .test_registry import run_suite
 
-TAG = "compose-test"
+# Of this process alone: another run beside it removes its own.
+TAG = f"compose-test-{os.getpid()}"
 OWN = ("secrets", "prepare", "users", "products", "carts", "storefront", "sample")
 STORED = ("users", "products", "carts")
 PASSWORD = "correct horse battery staple"
@@ -52,7 +53,7 @@ def shop(base_image: str) -> Iterator[Project]:
         project.run("up", "--detach", "prometheus")
         yield project
     finally:
-        project.run("--profile", "monitoring", "down", "--volumes", "--timeout", "30")
+        project.run("--profile", "monitoring", "--profile", "backup", "down", "--volumes", "--timeout", "30")
         subprocess.run(["docker", "rmi", *(f"trolley/{name}:{TAG}" for name in (*STORED, "storefront", "tools"))],
                        capture_output=True, timeout=120, check=False)  # fmt: skip
 

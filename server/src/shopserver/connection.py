@@ -16,7 +16,7 @@ from shopserver.answers import Application, RawHeaders, Whole
 HEAD_SECONDS = 10
 # A connection this old ends with its next answer, a share of up to a third later: behind an address that stands for
 # several replicas, who kept one for ever would never come to those that were added.
-AGE_SECONDS, AGE_SPREAD = 30.0, 1 / 3
+AGE_SECONDS, AGE_SPREAD = 5.0, 1 / 3
 # With this header of an answer its connection ends by age another time: for who is better off at the same replica.
 KEPT = (b"connection", b"keep-alive")
 # As much of a head, or of what follows a body, is taken before it is whole.

@@ -103,6 +103,8 @@ class Installation:
         # An autoscaler makes three of one, a moment after there is one.
         until(lambda: all(len(self.kubectl.ready(name)) >= 3 for name in SERVICES), 90, "three of each are ready")
         until(self._answers, 30, f"{INGRESS} leads to the shop")
+        # One that has just come back is ready before it has caught up; until then the set bears no other loss.
+        until(lambda: self._members() == "3", 120, "MongoDB has all its members")
 
     def _answers(self) -> bool:
         said = run(["curl", "-s", "-o", os.devnull, "-w", "%{http_code}", "-H", f"Host: {self.host}", INGRESS], 10)
@@ -130,11 +132,19 @@ class Installation:
 
     def primary(self) -> str:
         """The pod that is MongoDB's primary."""
+        return self._of_mongodb("c.primary[0]").partition(".")[0]
+
+    def _members(self) -> str:
+        """How many members of MongoDB answer as primary or secondary."""
+        return self._of_mongodb("len(c.secondaries) + 1")
+
+    def _of_mongodb(self, what: str) -> str:
+        """What the driver of a service says of its client `c`, once it has looked at all members."""
         ask = (
-            "import os, pymongo; c = pymongo.MongoClient(os.environ['STORE_URL'], serverSelectionTimeoutMS=9000); "
-            "c.admin.command('ping'); print(c.primary[0])"
+            "import os, pymongo, time; c = pymongo.MongoClient(os.environ['STORE_URL'], serverSelectionTimeoutMS=9000);"
+            f" c.admin.command('ping'); time.sleep(1); print({what})"
         )
-        return self.kubectl.exec("deployment/carts", "python3", "-c", ask).strip().partition(".")[0]
+        return self.kubectl.exec("deployment/carts", "python3", "-c", ask).strip()
 
     def left_over(self) -> list[str]:
         """What the cluster still holds of it: nothing once it is removed."""

@@ -90,8 +90,12 @@ class Kubectl:
 
     def pods(self, name: str) -> list[Pod]:
         """Those of one name that are not on their way out, oldest first."""
+        return [pod for pod in self.all_pods(name) if not pod.is_leaving]
+
+    def all_pods(self, name: str) -> list[Pod]:
+        """Those that are on their way out too."""
         found = self.get("pods", "-l", f"{NAME}={name}", "--sort-by=.metadata.creationTimestamp")["items"]
-        return [pod for pod in map(Pod.of, found) if not pod.is_leaving]
+        return [*map(Pod.of, found)]
 
     def ready(self, name: str) -> list[Pod]:
         """Those that are ready."""

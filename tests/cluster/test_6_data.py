@@ -5,7 +5,7 @@ import re
 
 from .conftest import Begin
 from .installation import SERVICES, Installation
-from .kubectl import until
+from .kubectl import Kubectl, until
 from .outside import Outside
 from .results import Results
 
@@ -48,17 +48,7 @@ def test_a_backup_and_a_restore(installation: Installation, begin: Begin, result
         after.wait(4)
     folder = re.search(r"/backups/[0-9TZ:-]+", kubectl("logs", "job/backup-now"))
     assert folder
-    kubectl("scale", "deployment", *SERVICES, "--replicas=0")
-    job = json.loads(kubectl("create", "job", "restore", "--from=cronjob/backup", "--dry-run=client", "-o", "json"))
-    container = job["spec"]["template"]["spec"]["containers"][0]
-    container["args"] = ["restore", folder.group(), "--replace"]
-    container["env"] = [
-        {"name": "ROOT_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "mongodb", "key": "root-password"}}},
-        {"name": "MONGODB_URL", "value": ROOT_URL},
-    ]
-    kubectl("create", "-f", "-", send=json.dumps(job))
-    kubectl("wait", "--for=condition=complete", "job/restore", "--timeout=120s", seconds=130)
-    kubectl("scale", "deployment", *SERVICES, "--replicas=3")
+    restore(kubectl, folder.group())
     installation.wait(120)
     results.settle_without_failures(6, "a backup by the CronJob's Job, and a restore: what was there before", before)
     assert not meanwhile.report.failed, meanwhile.report.sample
@@ -72,3 +62,22 @@ def test_a_backup_and_a_restore(installation: Installation, begin: Begin, result
 
 HOSTS = ",".join(f"mongodb-{number}.mongodb:27017" for number in range(3))
 ROOT_URL = f"mongodb://root:$(ROOT_PASSWORD)@{HOSTS}/?replicaSet=trolley&authSource=admin"
+
+
+def restore(kubectl: Kubectl, folder: str) -> None:
+    """As docs/guides/backup.md says: the services end, a Job of the CronJob's image puts all back, they come again."""
+    kubectl("scale", "deployment", *SERVICES, "--replicas=0")
+    try:
+        # It is refused while a service is there, also one that is on its way out.
+        until(lambda: not any(kubectl.all_pods(name) for name in SERVICES), 60, "the services have ended")
+        job = json.loads(kubectl("create", "job", "restore", "--from=cronjob/backup", "--dry-run=client", "-o", "json"))
+        container = job["spec"]["template"]["spec"]["containers"][0]
+        container["args"] = ["restore", folder, "--replace"]
+        container["env"] = [
+            {"name": "ROOT_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "mongodb", "key": "root-password"}}},
+            {"name": "MONGODB_URL", "value": ROOT_URL},
+        ]
+        kubectl("create", "-f", "-", send=json.dumps(job))
+        kubectl("wait", "--for=condition=complete", "job/restore", "--timeout=120s", seconds=130)
+    finally:
+        kubectl("scale", "deployment", *SERVICES, "--replicas=3")

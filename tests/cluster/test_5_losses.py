@@ -103,7 +103,8 @@ def test_a_node_drained(installation: Installation, begin: Begin, drained: str, 
     with begin() as ledger:
         ledger.wait(2)
         began = time.monotonic()
-        command = ["kubectl", "drain", drained, "--ignore-daemonsets", "--delete-emptydir-data"]
+        # Pods of these tests themselves have nobody who would make them again.
+        command = ["kubectl", "drain", drained, "--ignore-daemonsets", "--delete-emptydir-data", "--force"]
         try:
             run([*command, f"--timeout={DRAIN_SECONDS}s"], DRAIN_SECONDS + 10)
         except Refused as error:

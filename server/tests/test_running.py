@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from shopserver import running
+from shopserver.listening import listen
 
 PROGRAM = """
 import asyncio, sys
@@ -136,3 +137,9 @@ def test_it_does_not_start_where_another_listens(port: int) -> None:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert "OSError" in ended.stderr
     assert ended.stdout == ""
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no addresses of both kinds")
+def test_who_listens_to_all_addresses_hears_those_of_ipv4_too() -> None:
+    with listen("::", 0, 1) as ours:
+        socket.create_connection(("127.0.0.1", ours.getsockname()[1]), timeout=5).close()

@@ -15,7 +15,15 @@ from .containers import docker
 from .standins import CannotBuild, base, proxy_arguments
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ("users", "products", "carts", "storefront", "tools")
+# Which of our own packages the image of each target holds.
+OURS = {
+    "users": {"server", "kit", "users"},
+    "products": {"server", "kit", "products"},
+    "carts": {"server", "kit", "carts"},
+    "storefront": {"server", "kit", "files", "storefront"},
+    "tools": {"server", "kit", "files", "users", "products", "carts", "storefront", "launcher"},
+}
+TARGETS = tuple(OURS)
 # Of this process alone: files of tests run beside each other, and one of them removes its images on the way.
 TAG = f"images-test-{os.getpid()}"
 BUILD_SECONDS = 600

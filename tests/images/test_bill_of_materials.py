@@ -9,16 +9,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from .conftest import ROOT, TAG, TARGETS
+from .conftest import OURS, ROOT, TAG, TARGETS
 from .containers import docker
 
-OURS = {
-    "users": {"server", "kit", "users"},
-    "products": {"server", "kit", "products"},
-    "carts": {"server", "kit", "carts"},
-    "storefront": {"server", "kit", "files", "storefront"},
-    "tools": {"server", "kit", "files", "users", "products", "carts", "storefront", "launcher"},
-}
 WRITING_SECONDS = 600
 
 

@@ -10,18 +10,12 @@ import pytest
 
 from shopdev.ports import free_port
 
-from .conftest import ROOT, TARGETS
+from .conftest import OURS, ROOT, TARGETS
 from .containers import CONFINED, PORTS, docker
 
 ALL_PORTS = {**PORTS, "storefront": 8080}
-# Which of our own packages each holds, by the names they are imported by.
-OURS = {
-    "users": {"shopserver", "shopkit", "users"},
-    "products": {"shopserver", "shopkit", "products"},
-    "carts": {"shopserver", "shopkit", "carts"},
-    "storefront": {"shopserver", "shopkit", "shopfiles", "storefront"},
-    "tools": {"shopserver", "shopkit", "shopfiles", "users", "products", "carts", "storefront", "trolley"},
-}
+# What those of our own that are no service are imported as.
+IMPORTED = {"server": "shopserver", "kit": "shopkit", "files": "shopfiles", "launcher": "trolley"}
 MEGABYTE = 1_000_000
 # What a service may add to its base, which a node that has the base must pull.
 LIMIT = 60 * MEGABYTE
@@ -61,7 +55,7 @@ def test_an_image_holds_the_kit_its_own_package_and_nothing_else_of_ours(images:
     folders = {
         name for name in python(images[target], code).split() if not name.endswith((".dist-info", "__pycache__"))
     }
-    assert folders == OURS[target]
+    assert folders == {IMPORTED.get(name, name) for name in OURS[target]}
     walk = "for top in ('/app', '/needs') for folder, below, files in os.walk(top) for name in below + files"
     code = f"import os; print(*(folder + '/' + name {walk}), sep='\\n')"
     paths = python(images[target], code).splitlines()

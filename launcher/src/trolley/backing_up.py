@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from trolley.backup_folder import MANIFEST, PARTIAL, Manifest, new_folder, seal
-from trolley.folder import ONLY_OWNER, is_half_restored
+from trolley.folder import ONLY_OWNER, require_whole
 from trolley.processes import Processes
 from trolley.services import HOST, IN_A_ROW, CannotStart, Plan, Store
 from trolley.up import mongodb
@@ -40,8 +40,7 @@ async def back_up(plan: Plan, target: Path, moment: datetime, zipped: bool) -> M
 def require_there(plan: Plan) -> None:
     """CannotStart where the plan's store does not exist."""
     if plan.store is Store.SQLITE:
-        if is_half_restored(plan.data):
-            raise CannotStart(f"{plan.data} is half restored: repeat trolley restore with --replace.")
+        require_whole(plan.data)
         for name in IN_A_ROW:
             if not (plan.data / f"{name}.db").is_file():
                 raise CannotStart(

@@ -43,9 +43,12 @@ class DataFolder:
         except OSError as error:
             self._lock.close()
             raise CannotStart(f"The data folder {self.path} is in use by another trolley.") from error
-        if is_half_restored(self.path) and not self._takes_half:
-            self._lock.close()
-            raise CannotStart(f"{self.path} is half restored: repeat trolley restore with --replace.")
+        if not self._takes_half:
+            try:
+                require_whole(self.path)
+            except CannotStart:
+                self._lock.close()
+                raise
         return self
 
     def __exit__(
@@ -81,9 +84,10 @@ class DataFolder:
         return found
 
 
-def is_half_restored(path: Path) -> bool:
-    """Whether a restore into the data folder was cut short."""
-    return (path / HALF_RESTORED).exists()
+def require_whole(path: Path) -> None:
+    """CannotStart where a restore into the data folder was cut short."""
+    if (path / HALF_RESTORED).exists():
+        raise CannotStart(f"{path} is half restored: repeat trolley restore with --replace.")
 
 
 def read_json(path: Path) -> Any:

@@ -1,6 +1,5 @@
 """A port for those who watch, answered by a thread of its own: however busy the service is, it tells how it is."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -9,9 +8,12 @@ from typing import Any, NamedTuple, cast
 from uvicorn import Config, Server
 
 from shopserver.answers import Application
+from shopserver.listening import listen
 
 # Of those who watch there are few; so many connections may wait.
 BACKLOG = 128
+# What uvicorn does that the application does itself, or nobody wants.
+PLAIN: Any = {"proxy_headers": False, "server_header": False, "access_log": False, "log_config": None, "ws": "none"}
 
 
 class Watched(NamedTuple):
@@ -31,11 +33,9 @@ def served_beside(watched: Watched | None, host: str) -> Iterator[None]:
     if watched is None:
         yield
         return
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, watched.port), family=family, backlog=BACKLOG)
-    options: Any = {"proxy_headers": False, "server_header": False, "access_log": False, "log_config": None}
-    server = Server(Config(cast("Any", watched.app), ws="none", lifespan="off", **options))
-    thread = Thread(target=server.run, args=([listening],), name="beside", daemon=True)
+    sockets = [listen(host, watched.port, BACKLOG)]
+    server = Server(Config(cast("Any", watched.app), lifespan="off", **PLAIN))
+    thread = Thread(target=server.run, args=(sockets,), name="beside", daemon=True)
     thread.start()
     try:
         yield

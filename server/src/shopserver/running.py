@@ -10,8 +10,9 @@ from typing import Any, cast
 
 from uvicorn import Config
 
+from shopserver import listening
 from shopserver.answers import Application
-from shopserver.beside import Watched, served_beside
+from shopserver.beside import PLAIN, Watched, served_beside
 from shopserver.connection import Connection
 from shopserver.draining import DrainingServer
 from shopserver.output import unblocked_stdout
@@ -42,10 +43,8 @@ def serve(app: Application, host: str, port: int, linger: float = 0, watched: Wa
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """The sockets to accept from, all of one address; of `::`, IPv4 too."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    is_dual = host == "::" and socket.has_dualstack_ipv6()
-    first = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=is_dual)
+    """The sockets to accept from, all of one address."""
+    first = listening.listen(host, port, BACKLOG)
     if sys.platform == "linux":
         # Else who reads no answer keeps his connection for ever, also when we have closed it: its buffer is not empty.
         first.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_SECONDS * 1000)
@@ -54,7 +53,6 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 def server_of(app: Application, linger: float = 0, spread: Callable[[], float] = random) -> DrainingServer:
     """uvicorn's server with our connections and our end; `spread` makes connections grow old at different times."""
-    options: Any = {"proxy_headers": False, "server_header": False, "access_log": False, "log_config": None}
-    options |= {"timeout_keep_alive": IDLE_SECONDS, "backlog": BACKLOG, "lifespan": "on", "interface": "asgi3"}
-    config = Config(cast("Any", app), http=Connection, ws="none", **options)
+    options: Any = {"timeout_keep_alive": IDLE_SECONDS, "backlog": BACKLOG, "lifespan": "on", "interface": "asgi3"}
+    config = Config(cast("Any", app), http=Connection, **PLAIN, **options)
     return DrainingServer(config, app, linger, spread)
